@@ -1,0 +1,1 @@
+"""Clients of the public archives: polite, resumable, tested against a local server."""

@@ -1,0 +1,1 @@
+"""From a survey's catalogue of millions of rows to balanced, star-disjoint samples."""

@@ -1,0 +1,1 @@
+"""From spectra to types with a trained model: no torch here."""

@@ -1,0 +1,94 @@
+"""The command line: a thin coat on the library. Verbs load only when they are used."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+# verb -> (module:object, one line for the list of verbs)
+VERBS: dict[str, tuple[str, str]] = {
+    "classify": ("spectype.cli.classify:classify", "Type spectra: files in, a table out."),
+    "plot": ("spectype.cli.plot:app", "Draw a spectrum with its type; compare spectra."),
+    "catalogue": ("spectype.cli.catalogue:app", "Summarise, split and sample a catalogue."),
+    "fetch": ("spectype.cli.fetch:app", "Download spectra and catalogues from the archives."),
+    "build": ("spectype.cli.build:build", "Gather files and labels into a training store."),
+    "simulate": ("spectype.cli.simulate:simulate", "Write a simulated LAMOST release."),
+    "train": ("spectype.cli.train:train", "Train a network on a store."),
+    "evaluate": ("spectype.cli.evaluate:evaluate", "Judge a run on stars it has not seen."),
+    "report": ("spectype.cli.evaluate:report", "Write the report of an evaluated run again."),
+    "demo": ("spectype.cli.demo:demo", "The whole way on a simulated release."),
+    "bench": ("spectype.cli.bench:app", "Measure speed against named alternatives."),
+    "doctor": ("spectype.cli.doctor:doctor", "Say what is installed and what works."),
+}
+
+
+def build_app() -> object:
+    """Make the cyclopts application with every verb registered lazily."""
+    from cyclopts import App
+
+    import spectype
+
+    app = App(
+        name="spectype",
+        help="Spectral types of stars from optical spectra, with honest uncertainties.\n\n"
+        "Example: `spectype classify spec-*.fits.gz --output types.csv`",
+        version=spectype.__version__,
+        result_action="return_value",
+        help_format="markdown",
+    )
+    for verb, (target, line) in VERBS.items():
+        app.command(target, name=verb, help=line)
+    return app
+
+
+def take_config(arguments: list[str]) -> tuple[list[str], str | None]:
+    """Split ``--config FILE`` off the arguments; it holds for every verb."""
+    for i, argument in enumerate(arguments):
+        if argument == "--config" and i + 1 < len(arguments):
+            return arguments[:i] + arguments[i + 2 :], arguments[i + 1]
+        if argument.startswith("--config="):
+            return arguments[:i] + arguments[i + 1 :], argument.partition("=")[2]
+    return arguments, None
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on `arguments` and return the exit status.
+
+    0 done; 1 nothing could be done; 2 bad usage; 3 done, but some rows carry an error;
+    130 interrupted (rerun to resume).
+    """
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
+    from cyclopts import CycloptsError
+    from cyclopts.config import Toml
+
+    from spectype.core.errors import SpectypeError, UsageError
+
+    app = build_app()
+    tokens, config = take_config(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        if config is not None:
+            if not os.path.isfile(config):  # noqa: PTH113 (pathlib is not needed here)
+                raise UsageError("does not exist", path=config, remedy="give a TOML file")
+            app.config = (Toml(config),)  # type: ignore[attr-defined]
+        status = app(tokens, exit_on_error=False, print_error=True)  # type: ignore[operator]
+        return status if isinstance(status, int) else 0
+    except CycloptsError:
+        return 2
+    except SpectypeError as error:
+        print(f"spectype: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("spectype: interrupted; run the same command again to resume", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: not an error.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return 0
+
+
+def main() -> NoReturn:
+    """Entry point of the ``spectype`` command."""
+    sys.exit(run())

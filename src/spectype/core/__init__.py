@@ -1,0 +1,1 @@
+"""The nouns every room shares: spectra, MK types, wavelength grids, lines, flags, errors."""

@@ -1,0 +1,124 @@
+"""The Spectra batch: what every reader returns and every step takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectra:
+    """A batch of spectra on pixels.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n_pix,) or (n_spec, n_pix), float64
+        Wavelength of the pixel centres [Angstrom, vacuum], increasing along pixels. One
+        dimension when all spectra share it. Heliocentric as observed, unless a step of the
+        preprocess chain has moved it to the rest frame.
+    flux : ndarray, shape (n_spec, n_pix), float32
+        Flux density per wavelength [any unit; relative within a spectrum].
+    ivar : ndarray, shape (n_spec, n_pix), float32
+        Inverse variance [1/flux**2]; 0 where the pixel is bad. Where a file gives no errors
+        it is 1 for real pixels and ``meta["has_errors"]`` is False.
+    mask : ndarray, shape (n_spec, n_pix), bool
+        True where the pixel is bad, missing or padding.
+    meta : mapping of str to sequence
+        One value a spectrum for each name. Readers fill what they know of: ``path``, ``index``
+        (position in the file), ``survey``, ``layout``, ``object``, ``obsid``, ``ra``, ``dec``
+        [degree], ``class``, ``subclass``, ``redshift``, ``snr`` (S/N in g where given),
+        ``snr_u`` ... ``snr_z``, ``star_id`` and ``has_errors``. Missing: None.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree.
+    """
+
+    wave: NDArray[np.float64]
+    flux: NDArray[np.float32]
+    ivar: NDArray[np.float32]
+    mask: BoolArray
+    meta: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.flux.ndim != 2:
+            raise ValueError(f"flux has shape {self.flux.shape}, not (n_spec, n_pix)")
+        for name in ("ivar", "mask"):
+            if getattr(self, name).shape != self.flux.shape:
+                raise ValueError(
+                    f"{name} has shape {getattr(self, name).shape}, flux {self.flux.shape}"
+                )
+        if self.wave.shape not in (self.flux.shape, self.flux.shape[1:]):
+            raise ValueError(f"wave has shape {self.wave.shape}, flux {self.flux.shape}")
+        for name, values in self.meta.items():
+            if len(values) != len(self):
+                raise ValueError(f"meta[{name!r}] has {len(values)} values for {len(self)} spectra")
+
+    def __len__(self) -> int:
+        return int(self.flux.shape[0])
+
+    def __iter__(self) -> Iterator[Spectra]:
+        return (self[i : i + 1] for i in range(len(self)))
+
+    def __getitem__(self, rows: slice | Sequence[int] | NDArray[np.integer[Any]]) -> Spectra:
+        """The batch of these rows (a slice, or row numbers)."""
+        index = np.arange(len(self))[rows]
+        return Spectra(
+            wave=self.wave if self.wave.ndim == 1 else self.wave[index],
+            flux=self.flux[index],
+            ivar=self.ivar[index],
+            mask=self.mask[index],
+            meta={name: [values[i] for i in index] for name, values in self.meta.items()},
+        )
+
+    @property
+    def n_pix(self) -> int:
+        """Number of pixels of a spectrum."""
+        return int(self.flux.shape[1])
+
+    def get(self, name: str, default: Any = None) -> list[Any]:
+        """The column `name` of the metadata, or `default` for each spectrum."""
+        return list(self.meta.get(name, [default] * len(self)))
+
+    def snr(self) -> NDArray[np.float32]:
+        """Median S/N a pixel, shape (n_spec,): median of ``flux * sqrt(ivar)`` of good pixels.
+
+        NaN where a spectrum has no good pixel.
+        """
+        ratio = np.where(self.mask, np.nan, self.flux * np.sqrt(self.ivar))
+        good = ~self.mask.all(axis=1)
+        out = np.full(len(self), np.nan, dtype=np.float32)
+        if good.any():
+            out[good] = np.nanmedian(ratio[good], axis=1)
+        return out
+
+
+def concatenate(batches: Sequence[Spectra]) -> Spectra:
+    """Join batches that share one wavelength grid of shape (n_pix,).
+
+    Raises
+    ------
+    ValueError
+        If there is none, or their grids differ.
+    """
+    if not batches:
+        raise ValueError("no spectra to join")
+    wave = batches[0].wave
+    if any(b.wave.shape != wave.shape or not np.array_equal(b.wave, wave) for b in batches):
+        raise ValueError("batches on different wavelength grids cannot be joined; resample first")
+    names = list(dict.fromkeys(name for b in batches for name in b.meta))
+    return Spectra(
+        wave=wave,
+        flux=np.concatenate([b.flux for b in batches]),
+        ivar=np.concatenate([b.ivar for b in batches]),
+        mask=np.concatenate([b.mask for b in batches]),
+        meta={name: [v for b in batches for v in b.get(name)] for name in names},
+    )

@@ -1,0 +1,1 @@
+"""From files to a training store: preprocess, build, shards on disk."""

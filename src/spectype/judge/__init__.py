@@ -1,0 +1,1 @@
+"""How good is it? Metrics, calibration, figures, the report."""

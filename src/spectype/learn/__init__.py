@@ -1,0 +1,1 @@
+"""Networks and their training: torch lives here and nowhere else."""

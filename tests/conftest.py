@@ -1,0 +1,36 @@
+"""Shared fixtures: real spectra where present, seeds, the hypothesis profile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "spectype",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("spectype")
+
+_HERE = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real labelled spectra; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("SPECTYPE_DATA", _HERE.parent / "shared" / "data"))
+    if not (folder / "labels.csv").is_file():
+        pytest.skip(f"no real spectra at {folder}; set SPECTYPE_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded random generator."""
+    return np.random.default_rng(20221)

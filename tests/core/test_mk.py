@@ -228,6 +228,7 @@ ALPHABET = "OBAFGKMIViabdsgenpvCNSrDW0123456789.:/+-?() hkmwcTL\u0663\n"
 
 @given(st.text() | st.text(ALPHABET, max_size=12))
 @example("A" + "0" * 400)
+@example("OIa+ CN")
 @example("G1.٣V")
 def test_any_text_is_read_and_printing_is_stable(text: str) -> None:
     first = mk.parse(text)

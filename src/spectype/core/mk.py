@@ -138,7 +138,8 @@ class MK:
             marks = [mark for mark in marks if mark != "subdwarf"]
         head = prefix + body + ("" if prefix else self.luminosity_detail)
         glued, doubt = "".join(marks), ":" * self.uncertain
-        if _MARK.findall(glued) == marks and all(len(mark) < 4 for mark in marks):
+        short = all(len(mark) < 4 for mark in marks) and not head.endswith("+")
+        if short and _MARK.findall(glued) == marks:
             return head + glued + doubt  # K0IIICN
         return " ".join([head + doubt, *marks])  # A8V Fe-1.0
 

@@ -1,0 +1,404 @@
+"""Spectral lines by name, telluric bands, and line indices with propagated errors.
+
+The tables below are in air, as published, and converted once to vacuum, the frame of every
+`Spectra`. Lines: NIST Atomic Spectra Database; band heads: Pearse & Gaydon (1976).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spectype.core.grid import air_to_vacuum
+from spectype.core.spectra import Spectra
+
+FloatArray = NDArray[np.float64]
+Band = tuple[float, float]
+MIN_COVERED = 0.7  #: a band with a smaller share of good pixels gives no measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A named line or band head.
+
+    Parameters
+    ----------
+    name : str
+        Unique name: ``"He II 4686"``.
+    label : str
+        Short text for a figure: ``"He II"``.
+    wave : float
+        Vacuum wavelength at rest [Angstrom].
+    element : str
+        Element, ion or molecule.
+    types : str
+        Types in which the line is conspicuous at R ~ 1800 (Gray & Corbally 2009, Stellar
+        Spectral Classification), from which a figure picks what to label.
+    """
+
+    name: str
+    label: str
+    wave: float
+    element: str
+    types: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A line index by its bands.
+
+    Parameters
+    ----------
+    name : str
+        Name in use: ``"Hbeta"``, ``"TiO5"``.
+    kind : str
+        ``"width"``: equivalent width [Angstrom], positive for absorption. ``"magnitude"``:
+        ``-2.5 log10`` of the mean of flux over continuum [mag]. ``"ratio"``: mean flux in the
+        feature over mean flux in the comparison band.
+    features : tuple of (float, float)
+        Bands of the feature, vacuum [Angstrom]; the widths of several are added.
+    continuum : tuple of (float, float)
+        Bands of the (pseudo-)continuum, vacuum [Angstrom].
+    reference : str
+        Where the bands are published.
+    """
+
+    name: str
+    kind: str
+    features: tuple[Band, ...]
+    continuum: tuple[Band, ...]
+    reference: str
+
+    @property
+    def span(self) -> Band:
+        """First and last wavelength the index needs [Angstrom, vacuum]."""
+        waves = [edge for band in self.features + self.continuum for edge in band]
+        return min(waves), max(waves)
+
+
+# name | label | air wavelength | element | types
+_LINES = """
+H10          | H10     | 3797.90 | H     | BA
+H9           | H9      | 3835.39 | H     | BA
+H8           | H8      | 3889.05 | H     | BAF
+Ca II K      | Ca II K | 3933.66 | Ca II | AFGK
+Ca II H      | Ca II H | 3968.47 | Ca II | FGK
+H epsilon    | Hε      | 3970.07 | H     | BA
+He I 4026    | He I    | 4026.19 | He I  | OB
+Fe I 4046    | Fe I    | 4045.81 | Fe I  | GK
+Sr II 4078   | Sr II   | 4077.71 | Sr II | GK
+Si IV 4089   | Si IV   | 4088.86 | Si IV | OB
+H delta      | Hδ      | 4101.74 | H     | OBAFG
+Si II 4128   | Si II   | 4128.07 | Si II | B
+He I 4144    | He I    | 4143.76 | He I  | B
+Fe I 4144    | Fe I    | 4143.87 | Fe I  | K
+He II 4200   | He II   | 4199.83 | He II | O
+Ca I 4227    | Ca I    | 4226.73 | Ca I  | GKM
+G band       | CH G    | 4305.00 | CH    | FGK
+H gamma      | Hγ      | 4340.47 | H     | OBAFG
+Fe I 4383    | Fe I    | 4383.55 | Fe I  | FGK
+He I 4388    | He I    | 4387.93 | He I  | B
+He I 4471    | He I    | 4471.50 | He I  | OB
+Mg II 4481   | Mg II   | 4481.23 | Mg II | BA
+He II 4541   | He II   | 4541.59 | He II | O
+Si III 4553  | Si III  | 4552.62 | Si III| B
+N III 4634   | N III   | 4634.14 | N III | O
+C III 4650   | C III   | 4650.25 | C III | OB
+He II 4686   | He II   | 4685.70 | He II | O
+TiO 4761     | TiO     | 4761.00 | TiO   | M
+H beta       | Hβ      | 4861.33 | H     | OBAFGK
+He I 4922    | He I    | 4921.93 | He I  | OB
+TiO 4954     | TiO     | 4954.00 | TiO   | M
+He I 5016    | He I    | 5015.68 | He I  | B
+Mg b1        | Mg b    | 5183.60 | Mg I  | FGK
+Mg b2        | Mg b    | 5172.68 | Mg I  | FGK
+Mg b4        | Mg b    | 5167.32 | Mg I  | FGK
+TiO 5167     | TiO     | 5167.00 | TiO   | M
+Fe I 5270    | Fe I    | 5269.54 | Fe I  | GK
+He II 5412   | He II   | 5411.52 | He II | O
+TiO 5448     | TiO     | 5448.00 | TiO   | M
+He I 5876    | He I    | 5875.62 | He I  | OB
+Na D2        | Na D    | 5889.95 | Na I  | GKM
+Na D1        | Na D    | 5895.92 | Na I  | GKM
+TiO 5847     | TiO     | 5847.00 | TiO   | M
+TiO 6158     | TiO     | 6158.00 | TiO   | M
+CaH 6382     | CaH     | 6382.00 | CaH   | M
+H alpha      | Hα      | 6562.80 | H     | OBAFGKM
+TiO 6651     | TiO     | 6651.00 | TiO   | M
+He I 6678    | He I    | 6678.15 | He I  | OB
+CaH 6830     | CaH     | 6830.00 | CaH   | M
+TiO 7054     | TiO     | 7054.00 | TiO   | M
+He I 7065    | He I    | 7065.19 | He I  | OB
+TiO 7589     | TiO     | 7589.00 | TiO   | M
+K I 7699     | K I     | 7698.96 | K I   | M
+O I 7774     | O I     | 7773.40 | O I   | BAF
+Na I 8183    | Na I    | 8183.26 | Na I  | M
+Na I 8195    | Na I    | 8194.82 | Na I  | M
+TiO 8432     | TiO     | 8432.00 | TiO   | M
+Ca II 8498   | Ca II   | 8498.02 | Ca II | FGKM
+Ca II 8542   | Ca II   | 8542.09 | Ca II | FGKM
+Ca II 8662   | Ca II   | 8662.14 | Ca II | FGKM
+Pa 12        | Pa12    | 8750.47 | H     | BA
+Pa 11        | Pa11    | 8862.78 | H     | BA
+"""
+
+# Worthey et al. (1994, ApJS 94, 687), Trager et al. (1998, ApJS 116, 1).
+_LICK = "Trager et al. 1998, ApJS 116, 1"
+_BALMER = "Worthey & Ottaviani 1997, ApJS 111, 377"
+_REID = "Reid, Hawley & Gizis 1995, AJ 110, 1838"
+# Ours: as wide as the line at R ~ 1800, the sides clear of N III 4510-4534, Si III 4553-4575,
+# Mg II 4481, C III/N III 4634-4652 and He I 4713.
+_OURS = "this package"
+_DENOMINATOR = (7042.0, 7046.0)
+
+# name, kind, features, continuum, reference; air wavelengths
+_INDICES: tuple[tuple[str, str, tuple[Band, ...], tuple[Band, ...], str], ...] = (
+    ("CaK", "width", ((3927.7, 3939.7),), ((3903.0, 3923.0), (4000.0, 4020.0)),
+     "K12 of Beers et al. 1999, AJ 117, 981"),
+    ("HdeltaA", "width", ((4083.5, 4122.25),), ((4041.6, 4079.75), (4128.5, 4161.0)), _BALMER),
+    ("HdeltaF", "width", ((4091.0, 4112.25),), ((4057.25, 4088.5), (4114.75, 4137.25)), _BALMER),
+    ("CN1", "magnitude", ((4142.125, 4177.125),),
+     ((4080.125, 4117.625), (4244.125, 4284.125)), _LICK),
+    ("CN2", "magnitude", ((4142.125, 4177.125),),
+     ((4083.875, 4096.375), (4244.125, 4284.125)), _LICK),
+    ("Ca4227", "width", ((4222.25, 4234.75),), ((4211.0, 4219.75), (4241.0, 4251.0)), _LICK),
+    ("G4300", "width", ((4281.375, 4316.375),),
+     ((4266.375, 4282.625), (4318.875, 4335.125)), _LICK),
+    ("HgammaA", "width", ((4319.75, 4363.5),), ((4283.5, 4319.75), (4367.25, 4419.75)), _BALMER),
+    ("HgammaF", "width", ((4331.25, 4352.25),), ((4283.5, 4319.75), (4354.75, 4384.75)), _BALMER),
+    ("HeI4471", "width", ((4465.0, 4477.5),), ((4445.0, 4461.0), (4488.0, 4506.0)), _OURS),
+    ("HeII4541", "width", ((4535.0, 4548.0),), ((4490.0, 4506.0), (4580.0, 4600.0)), _OURS),
+    ("HeII4686", "width", ((4679.0, 4692.5),), ((4662.0, 4675.0), (4696.0, 4707.0)), _OURS),
+    ("Hbeta", "width", ((4847.875, 4876.625),),
+     ((4827.875, 4847.875), (4876.625, 4891.625)), _LICK),
+    ("Mgb", "width", ((5160.125, 5192.625),),
+     ((5142.625, 5161.375), (5191.375, 5206.375)), _LICK),
+    ("Fe5270", "width", ((5245.65, 5285.65),), ((5233.15, 5248.15), (5285.65, 5318.15)), _LICK),
+    ("Fe5335", "width", ((5312.125, 5352.125),),
+     ((5304.625, 5315.875), (5353.375, 5363.375)), _LICK),
+    ("NaD", "width", ((5876.875, 5909.375),),
+     ((5860.625, 5875.625), (5922.125, 5948.125)), _LICK),
+    ("TiO1", "magnitude", ((5936.625, 5994.125),),
+     ((5816.625, 5849.125), (6038.625, 6103.625)), _LICK),
+    ("TiO2", "magnitude", ((6189.625, 6272.125),),
+     ((6066.625, 6141.625), (6372.625, 6415.125)), _LICK),
+    ("Halpha", "width", ((6548.0, 6578.0),), ((6500.0, 6540.0), (6595.0, 6635.0)), _OURS),
+    ("CaH2", "ratio", ((6814.0, 6846.0),), (_DENOMINATOR,), _REID),
+    ("CaH3", "ratio", ((6960.0, 6990.0),), (_DENOMINATOR,), _REID),
+    ("TiO5", "ratio", ((7126.0, 7135.0),), (_DENOMINATOR,), _REID),
+    ("NaI8190", "width", ((8180.0, 8200.0),), ((8143.0, 8153.0), (8233.0, 8244.0)),
+     "La Barbera et al. 2013, MNRAS 433, 3017"),
+    ("CaT", "width", ((8484.0, 8513.0), (8522.0, 8562.0), (8642.0, 8682.0)),
+     ((8474.0, 8484.0), (8563.0, 8577.0), (8619.0, 8642.0), (8700.0, 8725.0), (8776.0, 8792.0)),
+     "Cenarro et al. 2001, MNRAS 326, 959"),
+)  # fmt: skip
+
+#: Bands of the Earth's atmosphere [Angstrom, vacuum]: name, first, last wavelength.
+TELLURIC: tuple[tuple[str, float, float], ...] = (
+    ("O2 B", 6867.0, 6944.0),
+    ("H2O", 7168.0, 7340.0),
+    ("O2 A", 7594.0, 7700.0),
+    ("H2O", 8105.0, 8240.0),
+)
+
+
+def _vacuum(bands: Sequence[Band]) -> tuple[Band, ...]:
+    return tuple((float(a), float(b)) for a, b in air_to_vacuum(np.asarray(bands)))
+
+
+def _read_lines() -> dict[str, Line]:
+    rows = [[cell.strip() for cell in row.split("|")] for row in _LINES.strip().splitlines()]
+    lines = [Line(n, label, float(air_to_vacuum(float(w))), e, t) for n, label, w, e, t in rows]
+    return {line.name: line for line in sorted(lines, key=lambda line: line.wave)}
+
+
+#: Lines by name, in order of wavelength.
+LINES: dict[str, Line] = _read_lines()
+#: Line indices by name.
+INDICES: dict[str, Index] = {
+    name: Index(name, kind, _vacuum(features), _vacuum(continuum), reference)
+    for name, kind, features, continuum, reference in _INDICES
+}
+
+
+def lines_of(types: str, *, between: Band = (0.0, np.inf)) -> list[Line]:
+    """Lines conspicuous in any of these types, in order of wavelength.
+
+    Parameters
+    ----------
+    types : str
+        Types, for example ``"A"`` or ``"OB"``.
+    between : (float, float)
+        Wavelength range [Angstrom, vacuum].
+
+    >>> [line.name for line in lines_of("O", between=(4500.0, 4700.0))]
+    ['He II 4541', 'N III 4634', 'C III 4650', 'He II 4686']
+    """
+    low, high = between
+    return [
+        line
+        for line in LINES.values()
+        if low <= line.wave <= high and any(type in line.types for type in types)
+    ]
+
+
+def measure(
+    spectra: Spectra,
+    indices: Sequence[str] | None = None,
+    *,
+    redshift: ArrayLike | None = None,
+) -> dict[str, FloatArray]:
+    """Measure several indices.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The batch.
+    indices : sequence of str, optional
+        Names in `INDICES`; all by default.
+    redshift : array_like, shape (n_spec,), optional
+        Moves the bands to each star; not finite counts as 0.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_spec,), float64
+        A column ``NAME`` and a column ``NAME_error`` for each index.
+
+    Raises
+    ------
+    KeyError
+        If a name is unknown; the message lists the known ones.
+    """
+    names = list(INDICES) if indices is None else list(indices)
+    if unknown := [name for name in names if name not in INDICES]:
+        raise KeyError(f"no index {unknown[0]!r}; there are {', '.join(INDICES)}")
+    table: dict[str, FloatArray] = {}
+    for name in names:
+        table[name], table[f"{name}_error"] = equivalent_width(
+            spectra, INDICES[name], redshift=redshift
+        )
+    return table
+
+
+def equivalent_width(
+    spectra: Spectra, index: Index, *, redshift: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Measure an index and its error.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        The batch, on one grid or a grid a spectrum.
+    index : Index
+        What to measure.
+    redshift : array_like, shape (n_spec,), optional
+        Moves the bands to each star; not finite counts as 0. Widths are those at rest.
+
+    Returns
+    -------
+    value, error : ndarray, shape (n_spec,), float64
+        Value and one standard deviation, in the unit of ``index.kind``. NaN where a band has
+        less than 70 % good pixels or the continuum is not positive; the error alone is NaN
+        where the file has no errors.
+
+    Notes
+    -----
+    Band edges cut pixels in proportion. The continuum is the straight line through the mean
+    flux of the side bands at their centres (Worthey et al. 1994, eqs. 1-3); more than two are
+    fitted by least squares with their widths as weights (after Cenarro et al. 2001). Masked
+    pixels count as much as the mean of the band's good ones. The error is the first-order
+    propagation of the pixels' independent errors through feature and continuum together.
+    """
+    z = np.zeros(len(spectra)) if redshift is None else np.asarray(redshift, dtype=np.float64)
+    z = np.where(np.isfinite(z), z, 0.0)
+    wave = spectra.wave if spectra.wave.ndim == 1 and not z.any() else _rest(spectra, z)
+    low, high = index.span
+    if wave.ndim == 1:
+        cut = slice(*np.searchsorted(wave, [low - 10.0, high + 10.0]))
+    else:
+        inside = np.flatnonzero(((wave > low - 10.0) & (wave < high + 10.0)).any(axis=0))
+        cut = slice(inside[0], inside[-1] + 1) if inside.size else slice(0, 0)
+    wave = np.atleast_2d(wave[..., cut])
+    if wave.shape[1] < 3:
+        return np.full(len(spectra), np.nan), np.full(len(spectra), np.nan)
+    good = ~spectra.mask[:, cut] & (spectra.ivar[:, cut] > 0)
+    flux = np.where(good, spectra.flux[:, cut], 0.0).astype(np.float64)
+    variance = np.where(good, 1.0 / np.where(good, spectra.ivar[:, cut], 1.0), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, gradient = _value_and_gradient(wave, flux, good, index)
+        error = np.sqrt((gradient**2 * variance).sum(axis=1))
+    has_errors = np.array([bool(known) for known in spectra.get("has_errors", True)], dtype=bool)
+    return value, np.where(np.isfinite(value) & has_errors, error, np.nan)
+
+
+def _rest(spectra: Spectra, z: FloatArray) -> FloatArray:
+    return np.asarray(np.broadcast_to(spectra.wave, spectra.flux.shape) / (1.0 + z)[:, None])
+
+
+def _overlaps(wave: FloatArray, band: Band) -> FloatArray:
+    """Width of each pixel inside `band` [Angstrom], shape of `wave` (n or 1, n_pix)."""
+    middle = 0.5 * (wave[:, 1:] + wave[:, :-1])
+    left = np.concatenate([2 * wave[:, :1] - middle[:, :1], middle], axis=1)
+    right = np.concatenate([middle, 2 * wave[:, -1:] - middle[:, -1:]], axis=1)
+    inside = np.minimum(right, band[1]) - np.maximum(left, band[0])
+    return np.asarray(np.maximum(inside, 0.0))
+
+
+def _mean_weights(wave: FloatArray, good: NDArray[np.bool_], band: Band) -> FloatArray:
+    """Weights (n_spec, n_pix) that average good pixels over `band`; NaN if too few are good."""
+    weights = _overlaps(wave, band) * good
+    total = weights.sum(axis=1, keepdims=True)
+    enough = total >= MIN_COVERED * (band[1] - band[0])
+    return np.asarray(np.where(enough, weights / np.where(enough, total, 1.0), np.nan))
+
+
+def _value_and_gradient(
+    wave: FloatArray, flux: FloatArray, good: NDArray[np.bool_], index: Index
+) -> tuple[FloatArray, FloatArray]:
+    """Value (n_spec,) and its derivative by each pixel's flux (n_spec, n_pix)."""
+    sides = [_mean_weights(wave, good, band) for band in index.continuum]
+    level = np.stack([(w * flux).sum(axis=1) for w in sides], axis=1)  # (n_spec, n_bands)
+    if index.kind == "ratio":
+        weights = _mean_weights(wave, good, index.features[0])
+        below = np.where(level[:, :1] > 0, level[:, :1], np.nan)
+        value = (weights * flux).sum(axis=1, keepdims=True) / below
+        return value[:, 0], (weights - value * sides[0]) / below
+    # The line's value at a pixel is a fixed linear combination of the side bands' levels.
+    shares = _line_shares(wave, index.continuum)  # (n or 1, n_pix, n_bands)
+    line = np.einsum("npb,nb->np", np.broadcast_to(shares, (*flux.shape, len(sides))), level)
+    value = np.zeros(flux.shape[0])
+    gradient = np.zeros(flux.shape)
+    for band in index.features:
+        weights = _mean_weights(wave, good, band)
+        used = weights != 0
+        continuum = np.where(used, np.where(line > 0, line, np.nan), 1.0)
+        mean = (weights * flux / continuum).sum(axis=1)
+        by_level = np.einsum("np,npb->nb", weights * flux / continuum**2,
+                             np.broadcast_to(shares, (*flux.shape, len(sides))))  # fmt: skip
+        slope = weights / continuum - sum(by_level[:, b : b + 1] * w for b, w in enumerate(sides))
+        if index.kind == "width":
+            value += (band[1] - band[0]) * (1.0 - mean)
+            gradient -= (band[1] - band[0]) * slope
+        else:
+            positive = np.where(mean > 0, mean, np.nan)
+            value += -2.5 * np.log10(positive)
+            gradient -= 2.5 / np.log(10.0) * slope / positive[:, None]
+    return value, gradient
+
+
+def _line_shares(wave: FloatArray, bands: Sequence[Band]) -> FloatArray:
+    """Share of each side band's level in the straight line at each pixel.
+
+    Weighted least squares of a line through (centre, level) with weight = width; for two
+    bands it is the line through both. Shape (n or 1, n_pix, n_bands).
+    """
+    centre = np.array([0.5 * (a + b) for a, b in bands])
+    width = np.array([b - a for a, b in bands])
+    share = width / width.sum()
+    offset = centre - (share * centre).sum()
+    spread = (share * offset**2).sum()
+    x = wave - (share * centre).sum()
+    return np.asarray(share * (1.0 + x[..., None] * offset / spread))

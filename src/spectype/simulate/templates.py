@@ -1,0 +1,113 @@
+"""A grid of emergent fluxes, computed once a run, and interpolation in it.
+
+Temperature and the height between the dwarf, giant and supergiant sequences are the axes, so
+that every node is a star that exists; below 8,000 K there is a third, metallicity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.simulate import calibration
+from spectype.simulate.physics import emergent_flux
+
+Floats = NDArray[np.float64]
+Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES
+
+# Type codes of the nodes: close where spectra change quickly.
+TYPES = np.array(
+    [3, 5, 7, 8, 9, 9.5, 10, 11, 12, 13, 15, 17, 18, 19, 20, 21, 22, 24, 26, 28, 30, 32, 35, 38, 40,
+     42, 45, 48, 50, 52, 53, 54, 55, 57, 59, 60, 61, 62, 63, 64, 65, 66, 67]
+)  # fmt: skip
+METALLICITIES = np.array([-1.5, -0.5, 0.0, 0.4])
+WHITE_DWARFS = np.array([8000, 10000, 12500, 16000, 22000, 32000])  # hydrogen atmospheres [K]
+_SOLAR = 2
+_METALS_MATTER_FROM = 28.0  # A8: hotter nodes are computed for solar abundances only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Nodes and weights whose weighted mean of log flux is a star's log flux."""
+
+    nodes: tuple[Node, ...]
+    weights: tuple[float, ...]
+
+
+def mixture(code: float, height: float, feh: float) -> Mixture:
+    """Nodes that surround a star of this type code, height and [Fe/H], with linear weights."""
+    axes = [
+        _bracket(TYPES, code),
+        _bracket(np.arange(3.0), height),
+        _bracket(METALLICITIES, feh) if code >= _METALS_MATTER_FROM else [(_SOLAR, 1.0)],
+    ]
+    found: dict[Node, float] = {}
+    for i, a in axes[0]:
+        for j, b in axes[1]:
+            for k, c in axes[2]:
+                # A metal-poor star beside a hot node meets that node's only metallicity.
+                k = k if TYPES[i] >= _METALS_MATTER_FROM else _SOLAR
+                # No metal-poor supergiants: the survey has none, and the nodes cost time.
+                k = max(k, 1) if j == 2 else k
+                found[(i, j, k)] = found.get((i, j, k), 0.0) + a * b * c
+    kept = {node: weight for node, weight in found.items() if weight > 1e-6}
+    return Mixture(nodes=tuple(kept), weights=tuple(kept.values()))
+
+
+def white_dwarf(number: int) -> Node:
+    """The node of one of `WHITE_DWARFS` (log g 8, hydrogen and helium only)."""
+    return (-1, number, 0)
+
+
+def _bracket(axis: Floats, value: float) -> list[tuple[int, float]]:
+    value = float(np.clip(value, axis[0], axis[-1]))
+    low = int(min(np.searchsorted(axis, value, side="right") - 1, len(axis) - 2))
+    part = (value - axis[low]) / (axis[low + 1] - axis[low])
+    return [(low, 1 - part), (low + 1, part)]
+
+
+def node_parameters(node: Node) -> tuple[float, float, float]:
+    """Effective temperature [K], log g and [Fe/H] of a node."""
+    i, j, k = node
+    if i < 0:
+        return float(WHITE_DWARFS[j]), 8.0, -4.0
+    teff, logg = calibration.parameters(TYPES[i : i + 1], np.array([float(j)]))
+    return float(teff[0]), float(logg[0]), float(METALLICITIES[k])
+
+
+def compute(node: Node) -> NDArray[np.float32]:
+    """Log flux of a node, scaled to a median of 0, shape (len(WAVE),), float32."""
+    light = np.log(emergent_flux(*node_parameters(node)))
+    return np.asarray(light - np.median(light), dtype=np.float32)
+
+
+class Grid:
+    """Computed nodes; `light` gives any star between them.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        Nodes in the order of `rows`.
+    rows : ndarray, shape (n_nodes, len(WAVE)), float32
+        Their log flux; may be a memory map shared by processes.
+    """
+
+    def __init__(self, nodes: Iterable[Node], rows: NDArray[Any]) -> None:
+        self._row = {node: i for i, node in enumerate(nodes)}
+        self._rows = rows
+
+    def light(self, code: float, height: float, feh: float) -> Floats:
+        """Flux per wavelength on `WAVE` [relative] of a star of this type, height and [Fe/H]."""
+        mix = mixture(code, height, feh)
+        total = np.zeros(self._rows.shape[1])
+        for node, weight in zip(mix.nodes, mix.weights, strict=True):
+            total += weight * self._rows[self._row[node]]
+        return np.exp(total)
+
+    def node(self, node: Node) -> Floats:
+        """Flux per wavelength of one node."""
+        return np.exp(self._rows[self._row[node]].astype(np.float64))

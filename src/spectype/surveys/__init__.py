@@ -1,0 +1,171 @@
+"""Readers: files of any survey or library to `Spectra`, told apart by their structure.
+
+`read` is the one entry; `SURVEYS` lists what it knows, with whom to cite.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spectype.core.errors import UsageError
+from spectype.core.grid import air_to_vacuum
+from spectype.core.spectra import Spectra
+from spectype.surveys import jacoby, lamost, sdss, table
+from spectype.surveys.columns import ColumnChoice
+from spectype.surveys.libraries import LIBRARIES, Library
+from spectype.surveys.source import Source, load
+
+__all__ = ["SURVEYS", "Survey", "read", "read_bytes"]
+
+_FRAMES = ("air", "vacuum")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """A survey or library that `read` knows.
+
+    Parameters
+    ----------
+    name : str
+        Short name, found in the metadata column ``survey``.
+    title, citation : str
+        What it is and whom to cite.
+    recognise : callable
+        Whether a `Source` is of it, by structure.
+    read : callable
+        ``read(source, frame)``: its `Spectra`; `frame` is the user's word or None.
+    """
+
+    name: str
+    title: str
+    citation: str
+    recognise: Callable[[Source], bool]
+    read: Callable[[Source, str | None], Spectra]
+
+
+def _of_library(library: Library) -> Survey:
+    def read_library(source: Source, frame: str | None) -> Spectra:
+        return table.read(source, frame=frame, survey=library.name, adjust=library.adjust)
+
+    return Survey(
+        name=library.name,
+        title=library.title,
+        citation=library.citation,
+        recognise=library.recognise,
+        read=read_library,
+    )
+
+
+def _read_lamost(source: Source, frame: str | None) -> Spectra:
+    spectra = lamost.read(source)
+    return _from_air(spectra) if frame == "air" else spectra
+
+
+#: What `read` knows, in the order in which it asks.
+SURVEYS: tuple[Survey, ...] = (
+    Survey(
+        name="lamost",
+        title="LAMOST low-resolution survey",
+        citation=lamost.CITATION,
+        recognise=lamost.recognise,
+        read=_read_lamost,
+    ),
+    Survey(
+        name="sdss",
+        title="SDSS and BOSS spectra and stellar templates",
+        citation=sdss.CITATION,
+        recognise=sdss.recognise,
+        read=lambda source, frame: sdss.read(source, frame=frame),
+    ),
+    Survey(
+        name="jacoby",
+        title="Jacoby, Hunter & Christian atlas",
+        citation=jacoby.CITATION,
+        recognise=jacoby.recognise,
+        read=lambda source, frame: jacoby.read(source, frame=frame),
+    ),
+    *(_of_library(library) for library in LIBRARIES),
+)
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    frame: str | None = None,
+    columns: ColumnChoice | None = None,
+    unit: str | None = None,
+) -> Spectra:
+    """Read the spectra of a file.
+
+    Parameters
+    ----------
+    path : path-like
+        A FITS file (LAMOST, SDSS, Jacoby, tables, images) or a text table, plain or gzipped.
+    frame : {"air", "vacuum"}, optional
+        Frame of the file's wavelengths. By default what the file or its survey says; for
+        files that say nothing vacuum on the SDSS pixel grid, else air.
+    columns : mapping, sequence or str, optional
+        Names or numbers (from 0) of the columns, for tables without conventional names:
+        ``{"wave": "LAM", "flux": "F", "error": "DF"}``, ``["LAM", "F"]`` or ``"wave=LAM,flux=F"``.
+        Roles: wave, flux, error, ivar, variance, mask, good.
+    unit : str, optional
+        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom). By
+        default what the file says, else judged by the size of the numbers.
+
+    Returns
+    -------
+    Spectra
+        Wavelengths in vacuum Angstrom, increasing. Spectra without a single good pixel are
+        returned too, wholly masked, with a word in ``meta["warnings"]``.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read as spectra; it names the file, what is wrong, what to do.
+    UsageError
+        If `frame` is neither air nor vacuum.
+
+    Examples
+    --------
+    >>> spectra = read("spec-55859-F5902_sp01-001.fits.gz")  # doctest: +SKIP
+    """
+    return _dispatch(load(path), frame, columns, unit)
+
+
+def read_bytes(
+    data: bytes,
+    path: str,
+    *,
+    frame: str | None = None,
+    columns: ColumnChoice | None = None,
+    unit: str | None = None,
+) -> Spectra:
+    """Read spectra from a file's bytes, plain or gzipped; `path` names it in messages."""
+    from spectype.surveys.source import from_bytes
+
+    return _dispatch(from_bytes(data, path), frame, columns, unit)
+
+
+def _dispatch(
+    source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
+) -> Spectra:
+    if frame is not None and frame not in _FRAMES:
+        raise UsageError(f"frame {frame!r} is not known", remedy="air or vacuum")
+    if columns is None and unit is None:
+        for survey in SURVEYS:
+            if survey.recognise(source):
+                return survey.read(source, frame)
+    return table.read(source, frame=frame, columns=columns, unit=unit)
+
+
+def _from_air(spectra: Spectra) -> Spectra:
+    meta = {**spectra.meta, "wave_frame": ["air"] * len(spectra)}
+    return Spectra(
+        wave=air_to_vacuum(spectra.wave),
+        flux=spectra.flux,
+        ivar=spectra.ivar,
+        mask=spectra.mask,
+        meta=meta,
+    )

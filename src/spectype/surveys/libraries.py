@@ -1,0 +1,126 @@
+"""Stellar libraries that files are commonly taken from: how to know them, what they assume.
+
+A library is known by its structure or its header, by the file's name only where the files
+hold nothing but numbers. Knowing it settles what its files do not say, foremost whether
+wavelengths are in air.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from spectype.surveys.clean import Raw
+from spectype.surveys.source import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A library read by the generic reader.
+
+    Parameters
+    ----------
+    name : str
+        Short name, for the metadata.
+    title, citation : str
+        Who made it.
+    frame : {"air", "vacuum"}
+        Of its wavelengths.
+    """
+
+    name: str
+    title: str
+    citation: str
+    frame: str
+
+    def recognise(self, source: Source) -> bool:
+        """Whether `source` is of this library."""
+        return _RECOGNISE[self.name](source)
+
+    def adjust(self, raw: Raw, source: Source) -> None:
+        """Settle what the file leaves open."""
+        raw.frame = raw.frame or self.frame
+        if self.name == "calspec" and raw.bad is not None:
+            raw.bad = ~raw.bad  # CALSPEC's DATAQUAL: 1 good, 0 bad
+        if self.name == "pickles":
+            found = re.search(r"spectral type:\s*(\S+)", _cards(source, "COMMENT1"))
+            if found and found[1]:
+                raw.meta["subclass"], raw.meta["class"] = [found[1]], ["STAR"]
+
+
+def _cards(source: Source, key: str) -> str:
+    return str(source.hdus[0].header.get(key, "")) if source.is_fits else ""
+
+
+def _miles(source: Source) -> bool:
+    return _cards(source, "TPLLIB").startswith("MILES") or bool(
+        source.is_fits and re.match(r"(MILES_|[ms]\d{4}V?$)", source.name)
+    )
+
+
+def _pickles(source: Source) -> bool:
+    return source.is_fits and "Pickles" in source.hdus[0].header.commentary()
+
+
+def _calspec(source: Source) -> bool:
+    if _cards(source, "MAPKEY").lower() == "calspec":
+        return True
+    if len(source.hdus) < 2:
+        return False
+    header = source.hdus[1].header
+    names = {header.get(f"TTYPE{i}") for i in range(1, 8)}
+    return {"STATERROR", "SYSERROR", "DATAQUAL"} <= names
+
+
+def _pyhammer(source: Source) -> bool:
+    if len(source.hdus) < 2:
+        return False
+    header = source.hdus[1].header
+    names = {str(header.get(f"TTYPE{i}", "")).upper() for i in range(1, 6)}
+    return "PROPERR" in names and ("LOGLAM" in names or header.get("EXTNAME") == "TEMPLATE")
+
+
+def _bochanski(source: Source) -> bool:
+    return not source.is_fits and "bochanski" in source.name.lower()
+
+
+_RECOGNISE = {
+    "miles": _miles,
+    "pickles": _pickles,
+    "calspec": _calspec,
+    "sdss_templates": _pyhammer,
+    "bochanski": _bochanski,
+}
+
+LIBRARIES = (
+    Library(
+        name="miles",
+        title="MILES stellar library",
+        citation="Sanchez-Blazquez et al. 2006, MNRAS 371, 703",
+        frame="air",
+    ),
+    Library(
+        name="pickles",
+        title="Pickles UVK flux library",
+        citation="Pickles 1998, PASP 110, 863",
+        frame="air",
+    ),
+    Library(
+        name="calspec",
+        title="CALSPEC flux standards",
+        citation="Bohlin, Gordon & Tremblay 2014, PASP 126, 711",
+        frame="vacuum",
+    ),
+    Library(
+        name="sdss_templates",
+        title="SDSS/BOSS template spectra of PyHammer",
+        citation="Kesseli et al. 2017, ApJS 230, 16",
+        frame="vacuum",
+    ),
+    Library(
+        name="bochanski",
+        title="SDSS M dwarf templates",
+        citation="Bochanski et al. 2007, AJ 133, 531",
+        frame="vacuum",
+    ),
+)

@@ -1,0 +1,191 @@
+"""A file's bytes: read once, decompressed and checked, with errors that name the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from spectype.core.errors import ReadError
+
+if TYPE_CHECKING:
+    from spectype.surveys.fastfits import Hdu
+
+GZIP_MAGIC = b"\x1f\x8b"
+FITS_MAGIC = b"SIMPLE  ="
+
+# What people hand over by mistake, by its first bytes.
+_OTHER_FORMATS: Mapping[bytes, str] = {
+    b"\x89HDF": "HDF5",
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "bzip2-compressed",
+    b"\xfd7zXZ": "xz-compressed",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed",
+    b"\x1f\x9d": "compressed by Unix compress",
+    b"PAR1": "a parquet table",
+    b"\x93NUMPY": "a numpy array",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"%PDF": "a PDF document",
+    b"<!DOCTYPE": "a web page, often a server's error message",
+    b"<!doctype": "a web page, often a server's error message",
+    b"<html": "a web page, often a server's error message",
+    b"<HTML": "a web page, often a server's error message",
+    b"<?xml": "XML",
+}
+_TEXT_SAMPLE = 4096
+
+
+class Source:
+    """One file on its way to spectra.
+
+    Parameters
+    ----------
+    path : str
+        Where it came from; for messages and metadata.
+    data : bytes
+        Its content, decompressed.
+
+    Attributes
+    ----------
+    is_fits : bool
+        Whether it starts as a FITS file does.
+    """
+
+    __slots__ = ("_hdus", "data", "is_fits", "path")
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self.path = path
+        self.data = data
+        self.is_fits = data.startswith(FITS_MAGIC)
+        self._hdus: list[Hdu] | None = None
+
+    @property
+    def hdus(self) -> list[Hdu]:
+        """The FITS headers and where their data lie; empty for a file that is not FITS."""
+        if self._hdus is None:
+            from spectype.surveys.fastfits import scan
+
+            self._hdus = scan(self.data, path=self.path) if self.is_fits else []
+        return self._hdus
+
+    @property
+    def name(self) -> str:
+        """File name without folder, ``.gz`` and the format's suffix."""
+        stem = Path(self.path).name.removesuffix(".gz")
+        return stem.rsplit(".", 1)[0] if "." in stem else stem
+
+    def fail(self, problem: str, *, remedy: str | None = None) -> ReadError:
+        """A `ReadError` about this file, to be raised."""
+        return ReadError(problem, path=self.path, remedy=remedy)
+
+
+def read_raw(path: str) -> bytes:
+    """The bytes of a file as they lie on disk.
+
+    Raises
+    ------
+    ReadError
+        If it is missing, a folder, not readable, or empty.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (5 us less than Path.open)
+            raw = file.read()
+    except OSError as error:
+        _explain(error, path)
+    if not raw:
+        raise ReadError("is empty (0 bytes)", path=path, remedy="fetch or copy it again")
+    return raw
+
+
+def gunzip(raw: bytes, *, path: str) -> bytes:
+    """Decompress gzip bytes (one or more members), checking CRC-32 and length.
+
+    Raises
+    ------
+    ReadError
+        If the stream is truncated or corrupt.
+    """
+    from isal.igzip import decompress
+
+    try:
+        return bytes(decompress(raw))
+    except EOFError as error:
+        raise ReadError(
+            "is a truncated gzip file", path=path, remedy="fetch or copy it again"
+        ) from error
+    except (OSError, ValueError, _isal_error()) as error:
+        raise ReadError(
+            f"is a corrupt gzip file: {error}", path=path, remedy="fetch or copy it again"
+        ) from error
+
+
+def load(path: str | os.PathLike[str]) -> Source:
+    """Read and, where needed, decompress the file at `path`.
+
+    Returns
+    -------
+    Source
+        With content that is FITS or text.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read, its gzip stream is broken, or it is neither FITS nor text.
+    """
+    name = os.fspath(path)
+    return from_bytes(read_raw(name), name)
+
+
+def from_bytes(data: bytes, name: str) -> Source:
+    """A `Source` of the bytes of the file called `name`, decompressed where needed."""
+    if data.startswith(GZIP_MAGIC):
+        data = gunzip(data, path=name)
+        if not data:
+            raise ReadError(
+                "is empty once decompressed", path=name, remedy="fetch or copy it again"
+            )
+    source = Source(name, data)
+    if not source.is_fits:
+        _check_text(source)
+    return source
+
+
+def _isal_error() -> type[Exception]:
+    from isal.isal_zlib import IsalError
+
+    return IsalError  # type: ignore[no-any-return]
+
+
+def _check_text(source: Source) -> None:
+    """Raise unless the content can be a text table."""
+    head = source.data[:_TEXT_SAMPLE]
+    for magic, what in _OTHER_FORMATS.items():
+        if head.lstrip().startswith(magic):
+            raise source.fail(
+                f"is neither FITS nor a text table: it is {what}",
+                remedy="give FITS (.fits, .fits.gz) or columns of text (.csv, .txt)",
+            )
+    if b"\x00" in head or sum(byte < 9 for byte in head) > 0:
+        raise source.fail(
+            "is not FITS (it does not start with 'SIMPLE') and not text",
+            remedy="give FITS (.fits, .fits.gz) or columns of text (.csv, .txt)",
+        )
+
+
+def _explain(error: OSError, path: str) -> NoReturn:
+    """Turn an operating system's error into a `ReadError` with a remedy."""
+    if isinstance(error, FileNotFoundError):
+        raise ReadError(
+            "does not exist", path=path, remedy="was it moved or deleted? check the path"
+        ) from error
+    if isinstance(error, IsADirectoryError):
+        raise ReadError(
+            "is a folder, not a file", path=path, remedy="name a file in it"
+        ) from error
+    if isinstance(error, PermissionError):
+        raise ReadError(
+            "cannot be read: no permission", path=path, remedy="see its owner and mode (ls -l)"
+        ) from error
+    raise ReadError(f"cannot be read: {error.strerror or error}", path=path) from error

@@ -1,0 +1,91 @@
+"""From a model's distribution along the sequence to type, subclass, class, sets: numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.core import mk
+
+Floats = NDArray[np.float64]
+
+
+def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> Floats:
+    """Probabilities along the last axis of ``logits / temperature``."""
+    scaled = logits.astype(np.float64) / temperature
+    scaled = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True))
+
+
+def only_seen(sequence: Floats, seen: Sequence[str]) -> Floats:
+    """Take the types that training never saw out of a distribution (n, n_bins)."""
+    keep = np.repeat([t in seen for t in mk.TYPES], sequence.shape[1] // len(mk.TYPES))
+    kept = np.where(keep, sequence, 0.0)
+    total = kept.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > 1e-9, kept / np.maximum(total, 1e-9), keep / keep.sum()))
+
+
+@dataclass(frozen=True)
+class Sequence70:
+    """A distribution over the sequence O0...M9.5 and what follows from it.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n, n_bins)
+        Probability of each bin; the bins divide the subclasses evenly.
+    """
+
+    probability: Floats
+
+    @property
+    def codes(self) -> Floats:
+        """Decimal code of each bin, shape (n_bins,)."""
+        n_bins = self.probability.shape[1]
+        return np.asarray(np.arange(n_bins) * (10.0 * len(mk.TYPES) / n_bins))
+
+    def types(self) -> Floats:
+        """Probability of each type, shape (n, 7): sums over the decades."""
+        n = len(self.probability)
+        return np.asarray(self.probability.reshape(n, len(mk.TYPES), -1).sum(axis=2))
+
+    def code(self) -> Floats:
+        """Decimal code (n,): the median of the distribution within the most probable type.
+
+        The median minimises the expected absolute error. It is taken over the whole sequence
+        and, where it falls into a neighbouring type, moved to the nearest code of the most
+        probable type, so that type and subclass agree.
+        """
+        best = self.types().argmax(axis=1)
+        width = self.codes[1]
+        cumulative = np.cumsum(self.probability, axis=1)
+        above = (cumulative < 0.5).sum(axis=1).clip(max=self.codes.size - 1)
+        rows = np.arange(len(self.probability))
+        before = np.where(above > 0, cumulative[rows, above - 1], 0.0)
+        inside = self.probability[rows, above]
+        part = np.where(inside > 0, (0.5 - before) / np.where(inside > 0, inside, 1.0), 0.5)
+        median = self.codes[above] + (part.clip(0, 1) - 0.5) * width
+        # 9.4 prints as 9 (and O9.7 as O9.5), so that the printed subclass keeps the type.
+        last = 10.0 * best + np.where(best == 0, 9.7, 9.4)
+        return np.asarray(np.clip(median, 10.0 * best, last))
+
+    def error(self) -> Floats:
+        """Standard deviation of the distribution (n,) [subclass]."""
+        mean = self.probability @ self.codes
+        variance = self.probability @ self.codes**2 - mean**2
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def type_sets(types: Floats, threshold: Floats) -> list[str]:
+    """Conformal sets: every type of probability `threshold` (n,) or more, most probable first.
+
+    The most probable type is always in the set.
+    """
+    sets = []
+    for row, limit in zip(types, threshold):
+        order = [i for i in np.argsort(-row) if row[i] >= limit] or [int(row.argmax())]
+        sets.append(" ".join(mk.TYPES[i] for i in order))
+    return sets

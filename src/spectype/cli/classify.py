@@ -1,0 +1,42 @@
+"""``spectype classify``: files in, a table out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from spectype.classify.batch import ClassifyConfig
+from spectype.classify.batch import classify as classify_paths
+
+
+def classify(
+    *paths: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = "-",
+    config: Annotated[ClassifyConfig, Parameter(name="*")] = ClassifyConfig(),  # noqa: B008
+) -> int:
+    """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
+
+    Exit status: 0 all typed; 3 some rows carry an error; 2 bad usage; 1 nothing could be done.
+    An interrupted run is resumed by the same command.
+
+    Example: `spectype classify spec-*.fits.gz --output types.csv`
+
+    Parameters
+    ----------
+    paths
+        Files, folders (recursive), globs, @list.txt, or - for a list on stdin.
+    output
+        .csv, .parquet or .fits file; - writes CSV to stdout.
+    """
+    counts = classify_paths(paths, output, config=config)
+    if output != "-":
+        print(
+            f"{counts['typed']} of {counts['spectra']} spectra typed, "
+            f"{counts['errors']} with an error: {output}",
+            file=sys.stderr,
+        )
+    if counts["errors"] == counts["spectra"]:
+        return 1
+    return 3 if counts["errors"] else 0

@@ -1,0 +1,66 @@
+"""``spectype train``: a network from a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from spectype.core.errors import DependencyError
+
+try:
+    from spectype.learn.augment import AugmentConfig
+    from spectype.learn.networks import NetworkConfig
+    from spectype.learn.training import TrainConfig
+except ImportError as error:
+    raise DependencyError(
+        f"training needs {error.name}", remedy='pip install "spectype[train]"'
+    ) from error
+
+
+def train(
+    store: Path,
+    *,
+    out: Path = Path("runs/standard"),
+    name: str = "",
+    train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
+    network: NetworkConfig = NetworkConfig(),  # noqa: B008
+    augment: AugmentConfig = AugmentConfig(),  # noqa: B008
+) -> int:
+    """Train a network on a store; run the same command again to resume.
+
+    The stars are split into training, validation and test; the model, calibrated on the
+    validation stars, and its predictions for the test stars are written into the run's folder.
+
+    Example: `spectype train store/ --out runs/first --epochs 60`
+
+    Parameters
+    ----------
+    store
+        Folder of the store.
+    out
+        Folder of the run.
+    name
+        Name of the model; by default the folder's.
+    train
+        Training.
+    network
+        Size of the network.
+    augment
+        Strength of the augmentation.
+    """
+    from spectype.dataset.store import Store
+    from spectype.learn.export import export_model
+    from spectype.learn.training import Recipe
+    from spectype.learn.training import train as train_network
+
+    data = Store(store)
+    recipe = Recipe(network=network, augment=augment, train=train)
+    run = train_network(data, out, recipe=recipe)
+    model = export_model([run], data, run, name=name or run.resolve().name)
+    missing = [t for t in "OBAFGKM" if t not in model.card["seen"]]
+    if missing:
+        print(f"no training spectra of {', '.join(missing)}: the model never predicts them")
+    print(f"model in {run}; judge it with: spectype evaluate {run}")
+    return 0

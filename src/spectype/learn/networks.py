@@ -1,0 +1,185 @@
+"""The standard network: mask-aware, convolving along wavelength, one distribution over O0-M9.5.
+
+It sees three channels on the store's grid: the flux divided by its broad shape, the broad
+shape itself (log), and which pixels are real. So one model serves any coverage, and
+nothing has to be padded with flux that is not there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spectype.core import mk
+from spectype.learn.targets import BINS_PER_SUBCLASS, N_BINS
+
+POOL = 16  # pixels averaged before the broad shape is taken
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Size of the standard network.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first stage; later stages have 1.5, 2 and 3 times as many.
+    kernel : int
+        Kernel of the residual blocks [pixels of their stage].
+    hidden : int
+        Units of the dense layer.
+    dropout : float
+        Dropout before and after the dense layer.
+    shape_width : float
+        Standard deviation of the broad shape's Gaussian [native pixels of 69 km/s].
+    n_pix : int
+        Pixels of the input grid.
+    """
+
+    width: int = 32
+    kernel: int = 5
+    hidden: int = 192
+    dropout: float = 0.3
+    shape_width: float = 145.0
+    n_pix: int = 3904
+
+
+class Standardise(nn.Module):
+    """Flux and good pixels -> normalised flux, broad shape, mask; shape (n, 3, n_pix).
+
+    The broad shape is a mask-aware Gaussian mean (see `dataset.preprocess.broad_shape`),
+    taken on pixels of `POOL` and interpolated linearly.
+    """
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+        sigma = width / POOL
+        reach = int(3 * sigma)
+        x = torch.arange(-reach, reach + 1, dtype=torch.float32)
+        kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+        self.register_buffer("kernel", (kernel / kernel.sum())[None, None], persistent=False)
+
+    def forward(self, flux: Tensor, good: Tensor, keep_shape: Tensor | None = None) -> Tensor:
+        """`flux` (n, n_pix) on any scale, `good` (n, n_pix) 1 or 0 -> (n, 3, n_pix)."""
+        both = torch.stack([flux * good, good], dim=1)
+        coarse = functional.avg_pool1d(both, POOL)
+        kernel = self.get_buffer("kernel")
+        total = functional.conv1d(coarse[:, :1], kernel, padding=kernel.shape[-1] // 2)
+        weight = functional.conv1d(coarse[:, 1:], kernel, padding=kernel.shape[-1] // 2)
+        shape = total / weight.clamp(min=1e-4)
+        there = (coarse[:, 1:] > 0).to(flux.dtype)
+        level = (shape.clamp(min=0) * there).sum(-1, keepdim=True) / there.sum(
+            -1, keepdim=True
+        ).clamp(min=1.0)
+        shape = torch.maximum(shape / level.clamp(min=1e-6), torch.full_like(shape, 0.03))
+        fine = functional.interpolate(shape, size=flux.shape[-1], mode="linear")
+        ratio = flux.unsqueeze(1) / level.clamp(min=1e-6) / fine
+        lines = (ratio.clamp(-1.0, 4.0) - 1.0) * good.unsqueeze(1)
+        broad = fine.log().clamp(-3.0, 3.0) * good.unsqueeze(1)
+        if keep_shape is not None:
+            broad = broad * keep_shape[:, None, None]
+        return torch.cat([lines, broad, good.unsqueeze(1)], dim=1)
+
+
+class Block(nn.Module):
+    """A residual block of two convolutions, halving the pixels."""
+
+    def __init__(self, before: int, after: int, kernel: int) -> None:
+        super().__init__()
+        pad = kernel // 2
+        self.first = nn.Conv1d(before, after, kernel, stride=2, padding=pad, bias=False)
+        self.norm1 = nn.BatchNorm1d(after)
+        self.second = nn.Conv1d(after, after, kernel, padding=pad, bias=False)
+        self.norm2 = nn.BatchNorm1d(after)
+        self.skip = nn.Conv1d(before, after, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, before, p) -> (n, after, p / 2)."""
+        y = functional.silu(self.norm1(self.first(x)))
+        y = self.norm2(self.second(y))
+        return functional.silu(y + self.skip(functional.avg_pool1d(x, 2)))
+
+
+class StandardNetwork(nn.Module):
+    """Flux and good pixels -> logits along the sequence, of luminosity, of not being a star."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        w = config.width
+        sizes = (w, w, 3 * w // 2, 2 * w, 3 * w)
+        self.standardise = Standardise(config.shape_width)
+        self.stem = nn.Conv1d(3, w, 11, stride=4, padding=5, bias=False)
+        self.stem_norm = nn.BatchNorm1d(w)
+        self.blocks = nn.Sequential(
+            *(Block(a, b, config.kernel) for a, b in itertools.pairwise(sizes))
+        )
+        self.squeeze = nn.Conv1d(sizes[-1], w, 1)
+        # One weight a wavelength: the dense layer knows where a feature stands.
+        self.dense = nn.Linear(w * (config.n_pix // 64), config.hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.sequence = nn.Linear(config.hidden, N_BINS)
+        self.luminosity = nn.Linear(config.hidden, len(mk.LUMINOSITIES))
+        self.outlier = nn.Linear(config.hidden, 1)
+
+    def forward(
+        self, flux: Tensor, good: Tensor, keep_shape: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Apply the network.
+
+        Parameters
+        ----------
+        flux, good : Tensor, shape (n, n_pix), float32
+            Flux on any scale; 1 for real pixels, 0 for bad or missing ones.
+        keep_shape : Tensor, shape (n,), optional
+            0 hides the broad shape of a spectrum (training only).
+
+        Returns
+        -------
+        sequence (n, N_BINS), luminosity (n, 5), outlier (n,) : Tensor
+            Logits.
+        """
+        x = self.standardise(flux, good, keep_shape)
+        x = functional.silu(self.stem_norm(self.stem(x)))
+        x = functional.silu(self.squeeze(self.blocks(x)))
+        x = self.dropout(x.flatten(1))
+        x = self.dropout(functional.silu(self.dense(x)))
+        return self.sequence(x), self.luminosity(x), self.outlier(x).squeeze(-1)
+
+
+class SurveyView(nn.Module):
+    """A survey's labels as a noisy, shifted view of the MK type.
+
+    ``p_survey = p_mk @ T``: each row of T is the distribution of the survey's label for stars
+    of one true half subclass, within `reach` subclasses; it starts as a narrow Gaussian and
+    is learnt with the network (a noise-adaptation layer: Goldberger & Ben-Reuven 2017, ICLR).
+    """
+
+    def __init__(self, reach: float = 6.0, spread: float = 0.7) -> None:
+        super().__init__()
+        half = int(reach * BINS_PER_SUBCLASS)
+        offset = torch.arange(-half, half + 1)
+        start = -0.5 * (offset / BINS_PER_SUBCLASS / spread) ** 2
+        self.logits = nn.Parameter(start.expand(N_BINS, -1).clone())
+        column = torch.arange(N_BINS)[:, None] + offset
+        self.register_buffer("column", column.clamp(0, N_BINS - 1), persistent=False)
+        self.register_buffer("inside", (column >= 0) & (column < N_BINS), persistent=False)
+
+    def matrix(self) -> Tensor:
+        """T, shape (N_BINS, N_BINS), rows sum to one."""
+        inside = self.get_buffer("inside")
+        rows = torch.softmax(self.logits.masked_fill(~inside, -1e9), dim=1)
+        empty = torch.zeros(N_BINS, N_BINS, dtype=rows.dtype, device=rows.device)
+        return empty.scatter_add(1, self.get_buffer("column"), rows * inside)
+
+    def roughness(self) -> Tensor:
+        """Mean squared difference of neighbouring rows' logits: a penalty keeps it small."""
+        return ((self.logits[1:] - self.logits[:-1]) ** 2).mean()
+
+    def forward(self, probability: Tensor) -> Tensor:
+        """MK distribution (n, N_BINS) -> the survey's."""
+        return probability @ self.matrix()

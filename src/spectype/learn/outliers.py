@@ -1,0 +1,146 @@
+"""What a survey holds beside normal stars, made on the fly so that the network learns to doubt.
+
+Galaxies are sums of late-type stars, redshifted, broadened, with nebular lines; quasars are
+power laws with broad lines; empty fibres are noise and sky residue; faults are arms that do
+not join. They train the outlier output only and never enter a test set.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from spectype.learn.augment import gaussian_blur, masked_mean, shift_pixels, sky_lines
+
+# Rest wavelengths [A, vacuum] and strengths relative to H alpha or Mg II.
+NEBULAR = ((3728.5, 0.7), (4862.7, 0.35), (4960.3, 0.25), (5008.2, 0.7), (6564.6, 1.0),
+           (6585.3, 0.5), (6718.3, 0.25), (6732.7, 0.2))  # fmt: skip
+QUASAR = ((1215.7, 4.0), (1549.1, 1.6), (1908.7, 0.9), (2798.8, 0.8), (4341.7, 0.3),
+          (4862.7, 0.7), (5008.2, 0.3), (6564.6, 2.5))  # fmt: skip
+BALMER = (3836.5, 3890.2, 3971.2, 4102.9, 4341.7, 4862.7, 6564.6)
+
+
+class Outliers:
+    """Makes spectra that are no normal stars from a batch of stars.
+
+    Parameters
+    ----------
+    wave : Tensor, shape (n_pix,)
+        The grid [Angstrom], log-linear.
+    """
+
+    def __init__(self, wave: Tensor) -> None:
+        self.wave = wave.float()
+        self.makers = (self.galaxy, self.quasar, self.empty, self.fault, self.emission_star)
+
+    def __call__(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Turn each spectrum into an outlier of a random kind.
+
+        Parameters
+        ----------
+        flux, good : Tensor, shape (n, n_pix)
+            Stars, before augmentation.
+        cool : Tensor, shape (m, n_pix)
+            Fluxes of F-K stars to make galaxies of (complete coverage is not needed).
+        draw : Generator
+            Source of randomness.
+        """
+        flux, good = flux.clone(), good.clone()
+        kind = torch.randint(len(self.makers), (len(flux),), generator=draw)
+        for number, maker in enumerate(self.makers):
+            rows = torch.nonzero(kind == number).squeeze(1)
+            if len(rows):
+                flux[rows], good[rows] = maker(flux[rows], good[rows], cool, draw)
+        return flux, good
+
+    def _uniform(self, draw: Generator, *shape: int) -> Tensor:
+        return torch.rand(*shape, generator=draw, device=self.wave.device)
+
+    def _lines(self, lines: tuple[tuple[float, float], ...], z: Tensor, sigma: Tensor) -> Tensor:
+        """Emission lines (n, n_pix) at redshift z (n, 1), relative width `sigma` (n, 1)."""
+        out = torch.zeros(len(z), self.wave.numel(), device=self.wave.device)
+        for rest, strength in lines:
+            offset = torch.log(self.wave / (rest * (1 + z))) / sigma
+            out = out + strength * torch.exp(-0.5 * offset**2)
+        return out
+
+    def galaxy(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """A sum of F-K stars at z 0.03-0.5, broadened, half of them with nebular lines."""
+        n = len(flux)
+        pick = torch.randint(len(cool), (3, n), generator=draw)
+        weight = self._uniform(draw, 3, n, 1)
+        light = (cool[pick] * weight).sum(0)
+        z = 0.03 + 0.47 * self._uniform(draw, n, 1) ** 1.5
+        ones = (light != 0).float()
+        # The blue of a redshifted spectrum comes from outside the grid: extend it flat.
+        moved, _ = shift_pixels(light, ones, torch.log10(1 + z) / 1e-4)
+        edge = (moved != 0).float()
+        fill = masked_mean(moved[:, : moved.shape[1] // 2], edge[:, : moved.shape[1] // 2])
+        slope = (self.wave / 4500.0) ** (1.0 + self._uniform(draw, n, 1))
+        grain = torch.randn(n, self.wave.numel(), generator=draw)
+        width = torch.full((n, 1), 3.0)
+        ripple = 1 + 0.04 * gaussian_blur(grain, torch.ones_like(flux), width)
+        moved = torch.where(edge > 0, moved, fill * 0.8 * slope * ripple)
+        moved = gaussian_blur(moved, torch.ones_like(moved), 2.0 + 1.5 * self._uniform(draw, n, 1))
+        on = (self._uniform(draw, n, 1) < 0.5).float() * 1.5 * self._uniform(draw, n, 1) ** 2
+        level = masked_mean(moved, torch.ones_like(moved))
+        lines = self._lines(NEBULAR, z, 0.0004 + 0.0006 * self._uniform(draw, n, 1))
+        return moved + on * level * lines, good
+
+    def quasar(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """A power law with broad lines at z 0.1-3."""
+        n = len(flux)
+        z = 0.1 + 2.9 * self._uniform(draw, n, 1)
+        slope = -2.2 + 1.8 * self._uniform(draw, n, 1)
+        broad = self._lines(QUASAR, z, 0.006 + 0.012 * self._uniform(draw, n, 1))
+        light = (self.wave / 5500.0) ** slope * (1 + (0.4 + self._uniform(draw, n, 1)) * broad)
+        return light, good
+
+    def empty(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Noise, a wrong sky level and sky-line residue, no star or hardly one."""
+        n = len(flux)
+        noise = torch.randn(*flux.shape, generator=draw)
+        level = 0.4 * self._uniform(draw, n, 1) ** 2
+        slope = (self.wave / 6000.0) ** (4 * self._uniform(draw, n, 1) - 2)
+        rise = 1 + 3 * self._uniform(draw, n, 1) * torch.exp(-(self.wave - 3700) / 300)
+        sky = sky_lines(self.wave) * 6 * self._uniform(draw, n, 1)
+        return noise * rise + level * slope + sky, good
+
+    def fault(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Gross calibration faults: arms that do not join, ripples, an arm of pure sky."""
+        n = len(flux)
+        step = 2.0 + 4.0 * self._uniform(draw, n, 1)
+        step = torch.where(self._uniform(draw, n, 1) < 0.5, step, 1 / step)
+        arms = torch.where(self.wave > 5850.0, step, torch.ones_like(step))
+        phase = 6.283 * self._uniform(draw, n, 1)
+        period = 120 + 500 * self._uniform(draw, n, 1)
+        size = 0.35 + 0.5 * self._uniform(draw, n, 1)
+        ripple = 1 + size * torch.sin(6.283 * self.wave / period + phase)
+        choose = self._uniform(draw, n, 1) < 0.5
+        return flux * torch.where(choose, arms.expand_as(flux), ripple), good
+
+    def emission_star(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Strong broad Balmer and helium emission on a blue continuum: interacting binaries."""
+        n = len(flux)
+        decrement = 0.5 + 0.8 * self._uniform(draw, n, 1)
+        helium = ((5877.2, 0.4), (4472.7, 0.25), (4687.0, 0.5 * float(self._uniform(draw, 1))))
+        lines = tuple((w, 1.0) for w in BALMER) + helium
+        width = 0.0006 + 0.003 * self._uniform(draw, n, 1)
+        strength = (0.5 + 3 * self._uniform(draw, n, 1)) * decrement
+        emission = self._lines(lines, torch.zeros(n, 1), width)
+        slope = (self.wave / 5500.0) ** (-2.5 + 2.5 * self._uniform(draw, n, 1))
+        blend = 0.5 * self._uniform(draw, n, 1)
+        star = flux / masked_mean(flux, good).clamp(min=1e-6)
+        return (blend * star + (1 - blend) * slope) * (1 + strength * emission), good

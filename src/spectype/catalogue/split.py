@@ -1,0 +1,314 @@
+"""Split a catalogue into one table a type, in one pass."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from spectype.catalogue.columns import ADDED, PROBLEM, ROW
+from spectype.catalogue.table import OPEN_QUOTE, SUSPECT, Catalogue, checked_lines, scan, unquoted
+from spectype.catalogue.types import REJECTED, TABLE, TABLES, with_types
+from spectype.core.errors import DataError, SpectypeError, UsageError
+from spectype.core.files import MANIFEST, check_writable_folder, read_manifest, write_manifest
+
+KIND = "catalogue"
+Output = Literal["parquet", "csv"]
+_EXAMPLES = 10
+_DISK_FULL = ("No space left", "os error 28", "os error 27", "os error 122", "Disk quota")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a split found.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the tables are.
+    format : str
+        ``parquet`` or ``csv``.
+    rows : int
+        Rows of the source.
+    counts : dict of str to int
+        Rows of each table.
+    kinds : dict of str to int
+        What the rows of ``other`` and ``unknown`` are.
+    ob : int
+        Rows filed under O that the survey calls OB.
+    rejected : dict of str to int
+        Rows that cannot be trusted, by reason.
+    rejected_rows : list of int
+        The first of them (`catalogue_row`).
+    without_obsid, duplicate_obsids : int
+        Rows whose obsid is empty, and rows that repeat an earlier obsid.
+    """
+
+    folder: Path
+    format: Output
+    rows: int
+    counts: dict[str, int]
+    kinds: dict[str, int]
+    ob: int
+    rejected: dict[str, int]
+    rejected_rows: list[int] = field(default_factory=list)
+    without_obsid: int = 0
+    duplicate_obsids: int = 0
+
+
+def split(
+    path: str | Path,
+    out: str | Path,
+    *,
+    format: Output = "parquet",
+    separator: str | None = None,
+    overwrite: bool = False,
+) -> Split:
+    """Split a catalogue into tables O, B, A, F, G, K, M, unknown and other.
+
+    Parameters
+    ----------
+    path : path-like
+        The catalogue: CSV, FITS table or parquet.
+    out : path-like
+        Folder of the tables; sealed by ``manifest.json``.
+    format : {"parquet", "csv"}
+        CSV keeps the text of a CSV source and its separator.
+    separator : str, optional
+        Between the fields of a CSV source; found by default.
+    overwrite : bool
+        Replace the tables of an earlier split.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    UsageError
+        If the source does not exist or `out` holds something already.
+    DataError
+        If the source is no catalogue, or has no sound row.
+    """
+    if format not in ("parquet", "csv"):
+        raise UsageError(f"{format!r} is not a format", remedy="take parquet or csv")
+    source = scan(path, separator=separator, text=format == "csv")
+    folder = check_empty(out, overwrite=overwrite)
+    with scratch(folder) as temporary:
+        source = _write(source, temporary, format)
+        result = _describe(source, temporary, folder, format)
+        if not any(result.counts[name] for name in TABLES):
+            raise DataError(
+                f"has no sound row; of {result.rows}: {result.rejected}",
+                path=path,
+                remedy="check its separator and columns",
+            )
+        publish(temporary, folder)
+    write_manifest(folder, KIND, _manifest(source, result))
+    return result
+
+
+def check_empty(out: str | Path, *, overwrite: bool) -> Path:
+    """Make the folder `out`; refuse one that holds files, unless they may be replaced."""
+    folder = Path(out)
+    if folder.is_file():
+        raise UsageError("is a file, not a folder", path=folder, remedy="name a folder")
+    held = [p for p in folder.glob("*") if not p.name.startswith(".")] if folder.exists() else []
+    if held and not overwrite:
+        raise UsageError(
+            f"exists and holds {len(held)} files",
+            path=folder,
+            remedy="give another folder, or --overwrite",
+        )
+    return check_writable_folder(folder)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside `folder`, gone afterwards; explains a full disk."""
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as name:
+        try:
+            yield Path(name)
+        except SpectypeError:
+            raise
+        except (OSError, pl.exceptions.PolarsError) as error:
+            text = str(error)
+            if any(mark in text for mark in _DISK_FULL) or getattr(error, "errno", 0) in (27, 28):
+                raise SpectypeError(
+                    "the disk is full or its quota used up; nothing was kept",
+                    path=folder,
+                    remedy="free some space, or write elsewhere",
+                ) from error
+            raise DataError(f"cannot be read or written: {text}", path=folder) from error
+
+
+def publish(temporary: Path, folder: Path) -> None:
+    """Move finished tables into `folder`, in place of those of an earlier run."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (*TABLES, REJECTED):
+        for suffix in (".parquet", ".csv"):
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)
+    for item in sorted(temporary.iterdir()):
+        shutil.move(item, folder / item.name)
+
+
+def _write(source: Catalogue, folder: Path, format: Output) -> Catalogue:
+    """Write the tables; again and stricter if the first, quick reading was suspicious."""
+    while True:
+        again = None
+        try:
+            rejected, suspects = _one_pass(source, folder, format)
+        except pl.exceptions.ComputeError as error:
+            if not source.quoted or "escaped" not in str(error):
+                raise
+            again = unquoted(source)
+        else:
+            if OPEN_QUOTE in rejected:
+                again = unquoted(source)
+            elif suspects and not source.exact:
+                again = checked_lines(source)
+        if again is None:
+            return source
+        for item in folder.iterdir():
+            item.unlink()
+        source = again
+
+
+def _one_pass(source: Catalogue, folder: Path, format: Output) -> tuple[set[str], int]:
+    """Stream every row into the table it belongs to; reasons of rejection, number of suspects."""
+    frame = with_types(source.frame())
+    rejected = pl.col(PROBLEM).is_not_null() | (pl.col(SUSPECT) & (not source.exact))
+    frame = frame.with_columns(
+        pl.when(rejected).then(pl.lit(REJECTED)).otherwise(pl.col(TABLE)).alias(TABLE)
+    )
+    frame = frame.select(*source.columns, *ADDED, ROW, PROBLEM, TABLE)
+    target = pl.PartitionBy(
+        folder,
+        key=TABLE,
+        include_key=False,
+        file_path_provider=lambda part: f"{part.partition_keys[TABLE][0]}.{format}",
+        approximate_bytes_per_file=None,
+    )
+    if format == "parquet":
+        # Rows carry their place in the source, so the order in the file may follow the threads.
+        frame.sink_parquet(target, compression="lz4", statistics=False, maintain_order=False)
+    else:
+        separator = source.separator if source.format == "csv" else "|"
+        frame.sink_csv(target, separator=separator, quote_style="necessary")
+    _add_empty(frame, folder, format, source)
+    file = folder / f"{REJECTED}.{format}"
+    if not file.exists():
+        return set(), 0
+    problems = read_table(file, source.separator).select(PROBLEM).collect()[PROBLEM]
+    return set(problems.drop_nulls().to_list()), len(problems)
+
+
+def _add_empty(frame: pl.LazyFrame, folder: Path, format: Output, source: Catalogue) -> None:
+    """Write the tables that no row belongs to, so that every type has one."""
+    schema = {k: v for k, v in frame.collect_schema().items() if k != TABLE}
+    for name in TABLES:
+        file = folder / f"{name}.{format}"
+        if not file.exists() and format == "parquet":
+            pl.DataFrame(schema=schema).write_parquet(file)
+        elif not file.exists():
+            separator = source.separator if source.format == "csv" else "|"
+            pl.DataFrame(schema=schema).write_csv(file, separator=separator)
+
+
+def read_table(file: Path, separator: str) -> pl.LazyFrame:
+    """One table of a split, lazily, with the types of our own columns."""
+    if file.suffix == ".parquet":
+        return pl.scan_parquet(file)
+    added = {
+        ROW: pl.UInt32, PROBLEM: pl.String, "type": pl.String, "code": pl.Float64,
+        "luminosity": pl.String, "kind": pl.String, "ob": pl.Boolean,
+    }  # fmt: skip
+    frame = pl.scan_csv(file, separator=separator, infer_schema=False)
+    return frame.with_columns(pl.col(c).replace({"": None}) for c in ("type", PROBLEM)).cast(
+        {k: v for k, v in added.items() if v not in (pl.String, pl.Boolean)}
+    ).with_columns(pl.col("ob") == "true")  # fmt: skip
+
+
+def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> Split:
+    separator = source.separator if source.format == "csv" else "|"
+    tables = {f.stem: read_table(f, separator) for f in sorted(folder.glob(f"*.{format}"))}
+    counts = {name: _height(table) for name, table in tables.items()}
+    rejected, rows = _rejections(tables[REJECTED]) if REJECTED in tables else ({}, [])
+    kinds = pl.concat([tables["unknown"].select("kind"), tables["other"].select("kind")])
+    obsids = pl.concat([tables[name].select("obsid") for name in TABLES])
+    known = obsids.select(pl.col("obsid").cast(pl.Int64, strict=False).drop_nulls())
+    known_count, distinct = known.select(pl.len(), pl.n_unique("obsid")).collect().row(0)
+    return Split(
+        folder=final,
+        format=format,
+        rows=sum(counts.values()),
+        counts={name: counts[name] for name in TABLES},
+        kinds=dict(kinds.group_by("kind").len().sort("len", descending=True).collect().rows()),
+        ob=int(tables["O"].select(pl.col("ob").sum()).collect().item()),
+        rejected=rejected,
+        rejected_rows=rows,
+        without_obsid=sum(counts[name] for name in TABLES) - known_count,
+        duplicate_obsids=known_count - distinct,
+    )
+
+
+def _height(table: pl.LazyFrame) -> int:
+    return int(table.select(pl.len()).collect().item())
+
+
+def _rejections(table: pl.LazyFrame) -> tuple[dict[str, int], list[int]]:
+    found = table.select(ROW, PROBLEM).collect()
+    reasons = found.group_by(PROBLEM).len().sort("len", descending=True)
+    return dict(reasons.rows()), found[ROW].sort().head(_EXAMPLES).to_list()
+
+
+def _manifest(source: Catalogue, result: Split) -> dict[str, Any]:
+    stat = source.path.stat()
+    return {
+        "source": {
+            "path": str(source.path),
+            "bytes": stat.st_size,
+            "modified": int(stat.st_mtime),
+            "format": source.format,
+            "columns": list(source.columns),
+        },
+        "format": result.format,
+        "separator": source.separator if source.format == "csv" else "|",
+        "rows": result.rows,
+        "counts": result.counts,
+        "kinds": result.kinds,
+        "ob": result.ob,
+        "rejected": result.rejected,
+        "without_obsid": result.without_obsid,
+        "duplicate_obsids": result.duplicate_obsids,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of a finished split."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    def table(self, name: str) -> pl.LazyFrame:
+        """The table of a type (or ``unknown``, ``other``, ``rejected``), lazily."""
+        file = self.folder / f"{name}.{self.manifest['format']}"
+        if not file.is_file():
+            raise DataError("is missing", path=file, remedy="run catalogue split again")
+        return read_table(file, str(self.manifest["separator"]))
+
+
+def open_split(folder: str | Path) -> Tables:
+    """Open a folder that `split` wrote; `DataError` if it is not one."""
+    if not Path(folder).is_dir():
+        raise UsageError(
+            "is not a folder", path=folder, remedy="give a folder made by catalogue split"
+        )
+    return Tables(Path(folder), read_manifest(folder, KIND))

@@ -1,0 +1,272 @@
+"""A catalogue as a stream of rows: CSV, FITS table or parquet, of any LAMOST release.
+
+Nothing is held in memory: the result is a lazy frame whose schema is pinned by column name,
+with two columns more: `catalogue_row`, and `problem` for the rows that cannot be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from spectype.catalogue.columns import (
+    PROBLEM, ROW, as_obsid, converted, pinned_type, tidy,
+)  # fmt: skip
+from spectype.catalogue.fitstable import blocks, layout, open_bytes
+from spectype.core.errors import DataError, UsageError
+
+Format = Literal["csv", "fits", "parquet"]
+SEPARATORS = "|,\t;"
+SUSPECT = "_suspect"
+OPEN_QUOTE = "quotes do not close"
+_LINE = "_line"
+_EXTRA = "_extra"
+_SAMPLE_LINES = 3000
+_EXACT_BELOW = 64 << 20  # bytes; small files are always checked line by line
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A catalogue that is ready to be read in one pass.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    format : str
+        ``csv``, ``fits`` or ``parquet``.
+    columns : tuple of str
+        Its columns, in lower case.
+    separator : str
+        Between the fields of a CSV.
+    quoted : bool
+        Whether fields of a CSV may stand in quotes.
+    exact : bool
+        Whether the fields of each line of a CSV are counted. Otherwise lines are only suspected
+        (``_suspect``) when the last field is empty or one too many is there; where none is, the
+        result is the same.
+    text : bool
+        Keep every column of a CSV as the text it is, so that it can be written back unchanged.
+    """
+
+    path: Path
+    format: Format
+    columns: tuple[str, ...]
+    separator: str = ","
+    quoted: bool = False
+    exact: bool = True
+    text: bool = False
+
+    def frame(self, *, needed: list[str] | None = None) -> pl.LazyFrame:
+        """The rows, lazily.
+
+        Parameters
+        ----------
+        needed : list of str, optional
+            Columns that will be used; all by default.
+
+        Returns
+        -------
+        LazyFrame
+            `needed`, then `catalogue_row` (UInt32), `problem` (str, null where sound) and
+            ``_suspect`` (bool). ``obsid`` is Int64 unless `text`.
+        """
+        columns = list(self.columns if needed is None else dict.fromkeys(needed))
+        if self.format == "csv":
+            return _csv_frame(self, columns)
+        frame = _fits_frame(self) if self.format == "fits" else _parquet_frame(self)
+        dtype = frame.collect_schema()["obsid"]
+        bad = pl.lit(None, pl.String)
+        if dtype == pl.String:
+            bad = _bad_obsid(pl.col("obsid"))
+        return frame.select(*columns, ROW, bad.alias(PROBLEM)).with_columns(
+            as_obsid(dtype), pl.lit(False).alias(SUSPECT)
+        )
+
+
+def scan(
+    path: str | Path, *, separator: str | None = None, text: bool = False, exact: bool | None = None
+) -> Catalogue:
+    """Recognise a catalogue by its content and check its columns.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.csv``, ``.csv.gz``, ``.fits``, ``.fits.gz`` or ``.parquet``; the content decides.
+    separator : str, optional
+        Between the fields of a CSV; found in the header by default.
+    text : bool
+        Keep the columns of a CSV as text.
+    exact : bool, optional
+        Count the fields of each line; by default for small files, and for those whose last
+        field may be empty.
+
+    Raises
+    ------
+    UsageError
+        If the file does not exist.
+    DataError
+        If it is empty or has not the columns of a catalogue.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError("does not exist", path=file, remedy="give a catalogue file")
+    head = _head(file)
+    if not head:
+        raise DataError("is empty", path=file, remedy="fetch the catalogue again")
+    if head.startswith(b"SIMPLE  ="):
+        return Catalogue(file, "fits", tuple(tidy(list(layout(file).schema), file)))
+    if head.startswith(b"PAR1"):
+        try:
+            names = pl.scan_parquet(file).collect_schema().names()
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"is not a whole parquet file: {error}", path=file) from error
+        return Catalogue(file, "parquet", tuple(tidy(names, file)))
+    if b"\x00" in head[:4096] or head.lstrip()[:1] == b"<":
+        raise DataError(
+            "is neither a CSV, nor a FITS table, nor parquet",
+            path=file,
+            remedy="check what was downloaded: it may be a login page",
+        )
+    return _sniff_csv(file, head, separator, text, exact)
+
+
+def _head(file: Path) -> bytes:
+    try:
+        with open_bytes(file) as handle:
+            return handle.read(1 << 20)
+    except EOFError as error:
+        raise DataError("is a truncated gzip file", path=file, remedy="fetch it again") from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error}", path=file) from error
+
+
+def _sniff_csv(
+    file: Path, head: bytes, separator: str | None, text: bool, exact: bool | None
+) -> Catalogue:
+    lines = head.decode("utf-8-sig", errors="replace").splitlines()[: _SAMPLE_LINES + 1]
+    likely = max(SEPARATORS, key=lines[0].count)
+    mark = likely if separator is None else separator
+    if len(mark) != 1 or mark == '"':
+        raise UsageError(f"{mark!r} cannot separate fields", remedy="give one character")
+    if separator is not None and lines[0].count(mark) == 0 < lines[0].count(likely):
+        raise DataError(
+            f"has no {mark!r} in its header; it looks separated by {likely!r}",
+            path=file,
+            remedy="leave out the separator",
+        )
+    columns = tuple(tidy(lines[0].split(mark), file))
+    if len(lines) < 2:
+        raise DataError("has a header but no rows", path=file, remedy="fetch the catalogue again")
+    fields = [field.strip() for line in lines for field in line.split(mark)]
+    quoted = any(len(f) > 1 and f[0] == f[-1] == '"' for f in fields)
+    last_filled = all(line.rsplit(mark, 1)[-1].strip() for line in lines[1:-1])
+    if exact is None:
+        exact = quoted or not last_filled or file.stat().st_size < _EXACT_BELOW
+    return Catalogue(file, "csv", columns, mark, quoted, exact, text)
+
+
+def checked_lines(catalogue: Catalogue) -> Catalogue:
+    """The same catalogue, read with every line's fields counted."""
+    return replace(catalogue, exact=True)
+
+
+def unquoted(catalogue: Catalogue) -> Catalogue:
+    """The same catalogue with quotes taken as plain characters (and stripped from fields)."""
+    return replace(catalogue, exact=True, quoted=False)
+
+
+def _bad_obsid(column: pl.Expr) -> pl.Expr:
+    stripped = column.str.strip_chars()
+    number = stripped.str.contains(r"^\d+(?:\.0*)?$") | stripped.is_null() | (stripped == "")
+    return pl.when(~number).then(pl.lit("obsid is not a number"))
+
+
+def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
+    names = list(catalogue.columns)
+    text = catalogue.text
+    schema: dict[str, Any] = {n: pl.String if text else pinned_type(n) for n in names}
+    frame = pl.scan_csv(
+        catalogue.path,
+        separator=catalogue.separator,
+        schema={**schema, _EXTRA: pl.String},
+        quote_char='"' if catalogue.quoted else None,
+        ignore_errors=True,
+        truncate_ragged_lines=True,
+        missing_columns="insert",
+        empty_string_is_null=False,
+        encoding="utf8-lossy",
+        row_index_name=ROW,
+    )
+    last = pl.col(names[-1])
+    empty = last.is_null() if schema[names[-1]] != pl.String else last == ""
+    extra = pl.col(_EXTRA) != ""
+    if catalogue.exact:
+        lines = pl.scan_lines(catalogue.path, name=_LINE).slice(1).select(_fields(catalogue))
+        frame = pl.concat([frame, lines], how="horizontal").filter(pl.col(_LINE) != 0)
+        problem = _miscounted(len(names), extra)
+    else:
+        problem = pl.lit(None, pl.String)
+    strings = [n for n in columns if schema[n] == pl.String]
+    if not catalogue.quoted and catalogue.exact and not text:
+        frame = frame.with_columns(pl.col(strings).str.strip_chars('"'))
+    problem = pl.coalesce(problem, _bad_obsid(pl.col("obsid")))
+    frame = frame.select(*columns, ROW, problem.alias(PROBLEM), (empty | extra).alias(SUSPECT))
+    if text:
+        return frame
+    return frame.with_columns(as_obsid(pl.String), *converted(columns))
+
+
+def _fields(catalogue: Catalogue) -> pl.Expr:
+    """Number of fields of a line, not counting separators inside quotes; 0 if it is blank."""
+    line = pl.col(_LINE)
+    blank = line.str.strip_chars() == ""
+    if catalogue.quoted:
+        line = pl.when(line.str.contains('"', literal=True)).then(
+            line.str.replace_all(r'"[^"]*"', "")
+        ).otherwise(line)  # fmt: skip
+    count = line.str.count_matches(catalogue.separator, literal=True) + 1
+    return pl.when(blank).then(0).otherwise(count).alias(_LINE)
+
+
+def _miscounted(expected: int, extra: pl.Expr) -> pl.Expr:
+    found = pl.col(_LINE)
+    # Fewer rows than lines: a quote that does not close has swallowed line ends.
+    return (
+        pl.when(pl.col(ROW).is_null()).then(pl.lit(OPEN_QUOTE))
+        .when(found < expected).then(pl.lit("too few fields"))
+        .when((found > expected) & extra).then(pl.lit("too many fields"))
+    )  # fmt: skip
+
+
+def _parquet_frame(catalogue: Catalogue) -> pl.LazyFrame:
+    frame = pl.scan_parquet(catalogue.path)
+    renamed = dict(zip(frame.collect_schema().names(), catalogue.columns))
+    return frame.rename(renamed).with_row_index(ROW)
+
+
+def _fits_frame(catalogue: Catalogue) -> pl.LazyFrame:
+    table = layout(catalogue.path)
+    ours = dict(zip(catalogue.columns, table.kinds))
+    schema = {name: table.schema[theirs] for name, theirs in ours.items()}
+
+    def source(
+        wanted: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = list(schema) if wanted is None else wanted
+        left = table.n_rows if n_rows is None else n_rows
+        for block in blocks(catalogue.path, table, columns=[ours[n] for n in names]):
+            rows = block.head(left)
+            left -= len(rows)
+            rows.columns = names
+            yield rows if predicate is None else rows.filter(predicate)
+            if left <= 0:
+                return
+
+    from polars.io.plugins import register_io_source
+
+    return register_io_source(source, schema=schema).with_row_index(ROW)

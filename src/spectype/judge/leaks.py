@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spectype.core.errors import DataError
+from spectype.core.sky import MATCH_RADIUS, unit_vectors
 
 if TYPE_CHECKING:
     import polars as pl
 
-MATCH_ARCSEC = 3.0  #: two positions closer than this are one star
 _LISTED = 5
 _REMEDY = "split by star again and retrain; scores of this test set would be worth nothing"
 
@@ -90,7 +89,7 @@ def _name(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _check_positions(test: pl.DataFrame, seen: pl.DataFrame) -> int:
-    """Refuse test stars within `MATCH_ARCSEC` of a seen one; the number compared."""
+    """Refuse test stars within `MATCH_RADIUS` of a seen one; the number compared."""
     import polars as pl
 
     if not all({"ra", "dec"} <= set(table.columns) for table in (test, seen)):
@@ -101,14 +100,10 @@ def _check_positions(test: pl.DataFrame, seen: pl.DataFrame) -> int:
         return 0
     from scipy.spatial import cKDTree
 
-    chord = 2.0 * np.sin(np.radians(MATCH_ARCSEC / 3600.0) / 2.0)
-    distance, _ = cKDTree(_vectors(right)).query(_vectors(left), distance_upper_bound=chord)
+    chord = 2.0 * np.sin(np.radians(MATCH_RADIUS / 3600.0) / 2.0)
+    places = [unit_vectors(table["ra"].to_numpy(), table["dec"].to_numpy())
+              for table in (left, right)]  # fmt: skip
+    distance, _ = cKDTree(places[1]).query(places[0], distance_upper_bound=chord)
     close = pl.Series(np.isfinite(distance))
-    _refuse(left.filter(close), f"lie within {MATCH_ARCSEC:g} arcsec of a star in training")
+    _refuse(left.filter(close), f"lie within {MATCH_RADIUS:g} arcsec of a star in training")
     return left.height
-
-
-def _vectors(table: pl.DataFrame) -> NDArray[np.float64]:
-    """Unit vectors, shape (n, 3), of the columns ra and dec [degree]."""
-    ra, dec = (np.radians(table[name].cast(float).to_numpy()) for name in ("ra", "dec"))
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)

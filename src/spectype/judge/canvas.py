@@ -1,0 +1,119 @@
+"""The look of every figure, and the way from a figure to a file or into a page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spectype.core.errors import UsageError
+from spectype.core.files import atomic_path, check_writable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "pdf", "svg")
+INK, GREY, PALE = "#1c2430", "#6b7480", "#d7dce2"
+ACCENT, SECOND = "#27589c", "#c2571a"
+#: A colour for each type after the star's own, dark enough for white paper.
+TYPE_COLOURS = {
+    "O": "#3d3fa8",
+    "B": "#2f6fc4",
+    "A": "#3f9dbf",
+    "F": "#8c9a3c",
+    "G": "#d19a16",
+    "K": "#d8692a",
+    "M": "#b22a2f",
+}
+_STYLE: dict[str, Any] = {
+    "font.size": 9.0,
+    "font.family": "DejaVu Sans",
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10.0,
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "grid.color": "#e8ebee",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.2,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "path.simplify": True,
+    "svg.fonttype": "none",  # letters stay letters: small, sharp, searchable
+    "svg.hashsalt": "spectype",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style; the user's matplotlib settings return afterwards."""
+    import matplotlib as mpl
+
+    settings: dict[Any, Any] = dict(mpl.rcParamsDefault)
+    settings.pop("backend", None)  # setting it, even to itself, would load pyplot's backend
+    settings.update(_STYLE)
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size [inch], tied to no window."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def to_svg(figure: Figure, *, title: str) -> str:
+    """The figure as an ``<svg>`` element for a page; `title` is what a screen reader says."""
+    from html import escape
+
+    buffer = io.StringIO()
+    with style():
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    start = text.index("<svg")
+    head, rest = text[start:].split(">", 1)
+    # The page decides the width; the box keeps the shape.
+    kept = [part for part in head.split('"') if part]
+    pairs = dict(zip([k.strip(" =") for k in kept[0::2]], kept[1::2], strict=False))
+    box = pairs.get("viewBox", "0 0 100 100")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{box}" role="img"><title>{escape(title)}</title>{rest}'
+    )
+
+
+def check_output(path: str | Path) -> Path:
+    """Raise `UsageError` now if a figure could not be written to `path` later."""
+    target = Path(path)
+    suffix = target.suffix.lower().lstrip(".")
+    if suffix not in FORMATS:
+        raise UsageError(
+            f"a figure cannot be written as {target.suffix or 'a file without suffix'}",
+            path=target,
+            remedy="end the name in .png, .pdf or .svg",
+        )
+    return check_writable(target)
+
+
+def save(figure: Figure, path: str | Path, *, dpi: int = 160) -> Path:
+    """Write the figure atomically; the suffix (png, pdf, svg) decides the format."""
+    target = check_output(path)
+    kind = target.suffix.lower().lstrip(".")
+    stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with atomic_path(target) as temporary, style():
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=stamp)
+    return target

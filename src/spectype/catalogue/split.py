@@ -199,8 +199,11 @@ def _one_pass(source: Catalogue, folder: Path, format: Output) -> tuple[set[str]
         # Rows carry their place in the source, so the order in the file may follow the threads.
         frame.sink_parquet(target, compression="lz4", statistics=False, maintain_order=False)
     else:
+        plain = source.format == "csv" and not source.quoted
+        if not plain:  # an empty field is written as such, not as ""
+            frame = frame.with_columns(pl.col(pl.String).replace("", None))
         separator = source.separator if source.format == "csv" else "|"
-        frame.sink_csv(target, separator=separator, quote_style="necessary")
+        frame.sink_csv(target, separator=separator, quote_style="never" if plain else "necessary")
     _add_empty(frame, folder, format, source)
     file = folder / f"{REJECTED}.{format}"
     if not file.exists():

@@ -1,0 +1,358 @@
+"""Draw a sample from a split catalogue: quotas a type, cuts, and splits by star."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from spectype.catalogue.columns import ROW, find, present_snr, snr_column
+from spectype.catalogue.split import Tables, check_empty, open_split, scratch
+from spectype.catalogue.stars import (
+    SPLITS, assign_splits, identity_columns, number_stars, star_names,
+)  # fmt: skip
+from spectype.core import mk
+from spectype.core.errors import DataError, UsageError
+from spectype.core.files import MANIFEST, write_manifest
+
+KIND = "sample"
+ALL = "all"
+# Columns of the sample's table, where the catalogue has them.
+_KEPT = (
+    "obsid", "designation", "obsdate", "lmjd", "mjd", "planid", "spid", "fiberid",
+    "snru", "snrg", "snrr", "snri", "snrz", "class", "subclass", "z", "uid", "gaia_source_id",
+    "ra_obs", "dec_obs", "file",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """How a sample is drawn.
+
+    Parameters
+    ----------
+    per_type
+        Spectra of each type: a number, or "all".
+    quota
+        Quotas of single types that differ, like O=all or B=500.
+    min_snr
+        Lowest S/N; spectra without one are left out as soon as this is given.
+    max_snr
+        Highest S/N.
+    snr_band
+        Band of the S/N: u g r i z.
+    where
+        Further cut, an SQL condition on the catalogue's columns, like "z < 0.001 and snrr > 20".
+    one_per_star
+        Keep only the spectrum of highest S/N of each star.
+    balance
+        Share each quota evenly over the subclasses (0 to 9) of the type.
+    include_ob
+        Count the survey's OB among type O.
+    lines_per_file
+        Split each list of obsids into files of so many lines.
+    fractions
+        Shares of stars for training, validation and test.
+    radius
+        Matching radius of stars without an identifier [arcsec].
+    seed
+        Of the random numbers.
+    """
+
+    per_type: str = "1400"
+    quota: list[str] = field(default_factory=list)
+    min_snr: float | None = None
+    max_snr: float | None = None
+    snr_band: Literal["u", "g", "r", "i", "z"] = "g"
+    where: str | None = None
+    one_per_star: bool = False
+    balance: bool = False
+    include_ob: bool = True
+    lines_per_file: int | None = None
+    fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    radius: float = 3.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a sample holds.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    asked, available, taken : dict of str to int
+        Spectra a type: the quota (-1 for all), those that pass the cuts, those in the sample.
+    stars : int
+        Distinct stars.
+    splits : dict of str to dict of str to int
+        Spectra by split and type.
+    dropped : dict of str to int
+        Rows left out, by reason.
+    """
+
+    folder: Path
+    asked: dict[str, int]
+    available: dict[str, int]
+    taken: dict[str, int]
+    stars: int
+    splits: dict[str, dict[str, int]]
+    dropped: dict[str, int]
+
+    @property
+    def short(self) -> list[str]:
+        """Types with fewer spectra than asked for."""
+        return [t for t in self.taken if self.taken[t] < max(self.asked[t], 0)]
+
+
+def sample(
+    source: str | Path,
+    out: str | Path,
+    *,
+    config: SampleConfig = SampleConfig(),  # noqa: B008
+    overwrite: bool = False,
+) -> Sample:
+    """Draw spectra of each type and write lists of obsids and a table with splits.
+
+    Parameters
+    ----------
+    source : path-like
+        A folder made by `split`.
+    out : path-like
+        Folder for ``X-sample.txt`` (one obsid a line), ``sample.parquet`` and the manifest.
+    config : SampleConfig
+        Quotas and cuts.
+    overwrite : bool
+        Replace an earlier sample.
+
+    Raises
+    ------
+    UsageError
+        If an option makes no sense, or `out` holds something already.
+    DataError
+        If no row passes the cuts.
+    """
+    quotas = _quotas(config)
+    _check(config)
+    tables = open_split(source)
+    rng = np.random.default_rng(config.seed)
+    rows, dropped = _eligible(tables, config)
+    available = _by_type(rows)
+    stars = None
+    if config.one_per_star:
+        stars = number_stars(rows, radius=config.radius)
+        keep = _best_of_each(rows["snr"], stars)
+        dropped["other spectra of the same star"] = len(rows) - keep.size
+        rows, stars = rows[keep], stars[keep]
+    chosen = _draw(rows, quotas, config.balance, rng)
+    if not chosen.size:
+        raise DataError("no row passes the cuts", path=source, remedy="ask for less")
+    rows = rows[chosen]
+    numbers = number_stars(rows, radius=config.radius) if stars is None else stars[chosen]
+    strata = rows["type"].cast(pl.Enum(list(mk.TYPES))).to_physical().to_numpy().astype(np.int64)
+    parts = assign_splits(numbers, strata, fractions=config.fractions, rng=rng)
+    rows = rows.with_columns(star_names(rows, numbers), pl.Series("split", np.array(SPLITS)[parts]))
+    result = _result(Path(out), rows, quotas, available, dropped, numbers)
+    _write(tables, rows, result, config, overwrite)
+    return result
+
+
+def _quotas(config: SampleConfig) -> dict[str, int]:
+    """Spectra asked for of each type; -1 for all."""
+    quotas = dict.fromkeys(mk.TYPES, _count(config.per_type))
+    for text in config.quota:
+        type, found, count = text.partition("=")
+        if not found or type.strip().upper() not in quotas:
+            raise UsageError(f"{text!r} is no quota", remedy="write it like O=all or B=500")
+        quotas[type.strip().upper()] = _count(count)
+    return quotas
+
+
+def _count(text: str) -> int:
+    if text.strip().lower() == ALL:
+        return -1
+    if not text.strip().isdigit():
+        raise UsageError(f"{text!r} is no number of spectra", remedy='give a number or "all"')
+    return int(text)
+
+
+def _check(config: SampleConfig) -> None:
+    share = config.fractions
+    if any(part < 0 for part in share) or not sum(share) > 0:
+        raise UsageError(
+            f"fractions {share} make no split", remedy="give shares like 0.7 0.15 0.15"
+        )
+    if config.lines_per_file is not None and config.lines_per_file < 1:
+        raise UsageError("a file needs at least one line", remedy="give a larger lines_per_file")
+    if not config.radius > 0:
+        raise UsageError("the matching radius is not positive", remedy="3 arcsec is usual")
+
+
+def _eligible(tables: Tables, config: SampleConfig) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Rows that pass the cuts, in the order of the catalogue, with few columns."""
+    frames = [tables.table(type) for type in mk.TYPES]
+    frame = pl.concat(frames)
+    names = frame.collect_schema().names()
+    snr = snr_column(config.snr_band, names)
+    cuts = _cuts(config, snr)
+    keep = [c for c in identity_columns(names)]
+    keep += [c for c in ("type", "code", "ob") if c not in keep]
+    select = [pl.col(ROW), pl.col("obsid").cast(pl.Int64, strict=False), *map(pl.col, keep)]
+    snr_value = pl.lit(None, pl.Float32) if snr is None else present_snr(snr)
+    reasons = pl.coalesce(*[pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in cuts])
+    try:
+        rows = frame.select(
+            *select, snr_value.alias("snr"), reasons.alias("reason")
+        ).collect(engine="streaming").sort(ROW)  # fmt: skip
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(f"the cut {config.where!r} cannot be applied: {error}") from error
+    dropped = dict(rows["reason"].drop_nulls().value_counts(sort=True).rows())
+    rows = rows.filter(pl.col("reason").is_null()).drop("reason")
+    once = rows.unique("obsid", keep="first", maintain_order=True)
+    if len(rows) > len(once):
+        dropped["duplicate obsid"] = len(rows) - len(once)
+    return once, dropped
+
+
+def _cuts(config: SampleConfig, snr: str | None) -> list[tuple[str, pl.Expr]]:
+    """Reason of rejection and the condition to pass, in the order they are applied."""
+    cuts = [("no obsid", pl.col("obsid").cast(pl.Int64, strict=False).is_not_null())]
+    if not config.include_ob:
+        cuts.append(("OB, not O", ~pl.col("ob")))
+    if (config.min_snr, config.max_snr) != (None, None):
+        if snr is None:
+            raise DataError(f"has no S/N in {config.snr_band}", remedy="choose another band")
+        value = present_snr(snr)
+        cuts.append(("no S/N", value.is_not_null()))
+        if config.min_snr is not None:
+            cuts.append((f"S/N below {config.min_snr:g}", value >= config.min_snr))
+        if config.max_snr is not None:
+            cuts.append((f"S/N above {config.max_snr:g}", value <= config.max_snr))
+    if config.where is not None:
+        try:
+            condition = pl.sql_expr(config.where)
+        except pl.exceptions.PolarsError as error:
+            raise UsageError(
+                f"{config.where!r} is no condition: {error}",
+                remedy='like "snrr > 20 and z < 0.001"',
+            ) from error
+        cuts.append((f"not {config.where}", condition))
+    return cuts
+
+
+def _best_of_each(snr: pl.Series, stars: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row of highest S/N of each star (the first of equals), in the order of rows."""
+    value = snr.fill_null(-np.inf).to_numpy()
+    order = np.lexsort((np.arange(stars.size), -value, stars))
+    first = np.ones(order.size, bool)
+    first[1:] = stars[order][1:] != stars[order][:-1]
+    return np.sort(order[first])
+
+
+def _draw(
+    rows: pl.DataFrame, quotas: Mapping[str, int], balance: bool, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Row numbers of the sample, in the order of the catalogue."""
+    types = rows["type"].to_numpy()
+    codes = rows["code"].fill_null(np.nan).to_numpy()
+    chosen = []
+    for type in mk.TYPES:
+        place = np.flatnonzero(types == type)
+        quota = place.size if quotas[type] < 0 else min(quotas[type], place.size)
+        if balance:
+            subclass = np.nan_to_num(np.floor(codes[place]), nan=-1.0)
+            chosen.append(place[_balanced(subclass, quota, rng)])
+        else:
+            chosen.append(rng.permutation(place)[:quota])
+    return np.sort(np.concatenate(chosen))
+
+
+def _balanced(
+    subclass: NDArray[np.floating[Any]], quota: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw `quota` of the values, as evenly over their distinct ones as these allow."""
+    order = rng.permutation(subclass.size)
+    shuffled = subclass[order]
+    by_value = np.argsort(shuffled, kind="stable")
+    _, start, count = np.unique(shuffled[by_value], return_index=True, return_counts=True)
+    # The k-th of each subclass is taken before the (k+1)-th of any.
+    turn = np.arange(shuffled.size) - np.repeat(start, count)
+    tie = rng.random(shuffled.size)
+    return order[by_value[np.lexsort((tie, turn))[:quota]]]
+
+
+def _by_type(rows: pl.DataFrame) -> dict[str, int]:
+    counts = dict(rows["type"].value_counts().rows())
+    return {type: counts.get(type, 0) for type in mk.TYPES}
+
+
+def _result(
+    folder: Path,
+    rows: pl.DataFrame,
+    quotas: dict[str, int],
+    available: dict[str, int],
+    dropped: dict[str, int],
+    stars: NDArray[np.int64],
+) -> Sample:
+    splits = {
+        name: _by_type(rows.filter(pl.col("split") == name).select("type")) for name in SPLITS
+    }
+    count = int(np.unique(stars).size)
+    return Sample(folder, quotas, available, _by_type(rows), count, splits, dropped)
+
+
+def _write(
+    tables: Tables, rows: pl.DataFrame, result: Sample, config: SampleConfig, overwrite: bool
+) -> None:
+    folder = check_empty(result.folder, overwrite=overwrite)
+    with scratch(folder) as temporary:
+        _write_table(tables, rows, temporary / "sample.parquet")
+        for type in mk.TYPES:
+            obsids = rows.filter(pl.col("type") == type)["obsid"].to_list()
+            _write_list(temporary, type, obsids, config.lines_per_file)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for old in folder.glob("?-sample*.txt"):
+            old.unlink()
+        for item in sorted(temporary.iterdir()):
+            item.replace(folder / item.name)
+    content = {k: v for k, v in asdict(result).items() if k != "folder"}
+    write_manifest(
+        folder,
+        KIND,
+        {
+            "config": asdict(config),
+            "seed": config.seed,
+            "source": str(tables.folder),
+            "catalogue": tables.manifest["source"],
+            **content,
+        },
+    )
+
+
+def _write_table(tables: Tables, rows: pl.DataFrame, path: Path) -> None:
+    """Stream the chosen rows, with the catalogue's columns, into one table."""
+    frame = pl.concat([tables.table(type) for type in mk.TYPES])
+    names = frame.collect_schema().names()
+    position = [c for c in (find("ra", names), find("dec", names)) if c]
+    kept = [c for c in dict.fromkeys((*_KEPT[:8], *position, *_KEPT[8:])) if c in names]
+    added = rows.select(ROW, "star_id", "split").lazy()
+    frame = frame.select(*kept, "type", "code", "luminosity", "ob", ROW).join(added, on=ROW)
+    frame = frame.with_columns(pl.col("obsid").cast(pl.Int64, strict=False))
+    if len(rows) <= 1_000_000:
+        frame = frame.sort(ROW)
+    frame.sink_parquet(path, compression="zstd", statistics=False)
+
+
+def _write_list(folder: Path, type: str, obsids: Sequence[int], lines: int | None) -> None:
+    size = len(obsids) if lines is None else lines
+    starts = range(0, max(len(obsids), 1), max(size, 1))
+    for i, start in enumerate(starts, start=1):
+        name = f"{type}-sample.txt" if lines is None else f"{type}-sample-{i:03d}.txt"
+        part = obsids[start : start + size] if size else []
+        (folder / name).write_text("".join(f"{obsid}\n" for obsid in part), encoding="ascii")

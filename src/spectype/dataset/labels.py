@@ -17,7 +17,7 @@ from spectype.core.errors import DataError, UsageError
 COLUMNS = {
     "path": ("path", "file", "filename", "file_name"),
     "obsid": ("obsid", "obs_id", "specobjid"),
-    "subclass": ("subclass", "spectral_type", "sptype", "sp_type", "mk", "label"),
+    "subclass": ("subclass", "spectral_type", "sptype", "sp_type", "mk", "label", "type"),
     "class": ("class", "objclass"),
     "object": ("object", "name", "star", "objname", "designation"),
     "star_id": ("star_id", "uid", "gaia_source_id"),
@@ -65,8 +65,9 @@ def read_labels(path: str | Path) -> Labels:
     """
     file = Path(path)
     columns, rows = _rows_of(file)
+    lower = {column.lower(): column for column in columns}
     found = {
-        ours: next((c for c in columns if c.lower() in theirs), None)
+        ours: next((lower[name] for name in theirs if name in lower), None)
         for ours, theirs in COLUMNS.items()
     }
     if found["subclass"] is None:

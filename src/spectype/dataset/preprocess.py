@@ -215,7 +215,7 @@ def run_chain(spectra: Spectra, chain: Iterable[Step]) -> Spectra:
 
 def to_data(chain: Iterable[Step]) -> list[dict[str, Any]]:
     """The chain as plain data for a manifest."""
-    return [{"step": step.name, **asdict(step)} for step in chain]  # type: ignore[call-overload]
+    return [{"name": step.name, **asdict(step)} for step in chain]  # type: ignore[call-overload]
 
 
 def from_data(data: Sequence[Mapping[str, Any]]) -> list[Step]:
@@ -223,7 +223,7 @@ def from_data(data: Sequence[Mapping[str, Any]]) -> list[Step]:
     chain: list[Step] = []
     for entry in data:
         parameters = dict(entry)
-        name = parameters.pop("step", None)
+        name = parameters.pop("name", None)
         if name not in STEPS:
             raise DataError(f"unknown preprocess step {name!r}; known: {', '.join(STEPS)}")
         try:

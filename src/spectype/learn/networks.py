@@ -65,7 +65,9 @@ class Standardise(nn.Module):
 
     def forward(self, flux: Tensor, good: Tensor, keep_shape: Tensor | None = None) -> Tensor:
         """`flux` (n, n_pix) on any scale, `good` (n, n_pix) 1 or 0 -> (n, 3, n_pix)."""
-        both = torch.stack([flux * good, good], dim=1)
+        size = (flux.abs() * good).sum(-1, keepdim=True) / good.sum(-1, keepdim=True).clamp(min=1.0)
+        flux = flux * good / size.clamp(min=1e-30)
+        both = torch.stack([flux, good], dim=1)
         coarse = functional.avg_pool1d(both, POOL)
         kernel = self.get_buffer("kernel")
         total = functional.conv1d(coarse[:, :1], kernel, padding=kernel.shape[-1] // 2)

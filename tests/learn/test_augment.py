@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import torch
+
+from spectype.core.grid import STANDARD_GRID
+from spectype.dataset.preprocess import broad_shape
+from spectype.learn.augment import (
+    Augment,
+    AugmentConfig,
+    ccm89,
+    gaussian_blur,
+    shift_pixels,
+)
+from spectype.learn.networks import Standardise, SurveyView
+from spectype.learn.outliers import Outliers
+from tests.stars import star_batch
+
+WAVE = torch.as_tensor(STANDARD_GRID)
+OFF = dict.fromkeys(AugmentConfig.__dataclass_fields__, 0.0) | {"faintest": 4.0}
+
+
+def stars(codes=(22.0, 42.0, 60.0), snr=200):
+    spectra = star_batch(codes, snr=snr)
+    return torch.from_numpy(spectra.flux), torch.ones(spectra.flux.shape)
+
+
+def draw(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_velocity_moves_lines_by_doppler():
+    line = torch.exp(-0.5 * ((WAVE - 6564.6) / 4) ** 2)[None].float()
+    pixels = torch.tensor([[3.3]])
+    moved, _ = shift_pixels(line, torch.ones_like(line), pixels)
+    centre = float((moved * WAVE).sum() / moved.sum())
+    # 3.3 pixels of 1e-4 in log10 wavelength are 227.9 km/s.
+    assert centre == pytest.approx(6564.6 * (1 + 227.9 / 299792.458), abs=0.05)
+
+
+def test_what_comes_from_outside_is_bad():
+    flux, good = stars()
+    _, ok = shift_pixels(flux, good, torch.full((3, 1), 5.0))
+    assert (ok[:, :5] == 0).all() and ok[:, 6:].all()
+
+
+def test_blur_conserves_flux_and_widens():
+    line = torch.exp(-0.5 * ((torch.arange(400.0) - 200) / 2) ** 2)[None]
+    wide = gaussian_blur(line, torch.ones_like(line), torch.tensor([[3.0]]))
+    assert float(wide.sum() / line.sum()) == pytest.approx(1.0, abs=1e-3)
+    x = torch.arange(400.0) - 200
+    width = float(((wide * x**2).sum() / wide.sum()).sqrt())
+    assert width == pytest.approx(np.hypot(2, 3), rel=0.02)
+
+
+def test_extinction_law_at_known_wavelengths():
+    # CCM89 at R_V = 3.1: A(B)/A(V) 1.32-1.34, V is 1 by definition, A(I)/A(V) about 0.6
+    # (their table 3: B 1.337, V 1.000, R 0.751, I 0.479 at 4400, 5494, 7000 and 9000 A).
+    values = ccm89(torch.tensor([4400.0, 5494.5, 7000.0, 9000.0])).numpy()
+    np.testing.assert_allclose(values, [1.32, 1.0, 0.75, 0.48], atol=0.025)
+
+
+def test_off_means_off():
+    flux, good = stars()
+    out, ok = Augment(AugmentConfig(**OFF), WAVE)(flux, good, draw())
+    inner = slice(20, -20)
+    assert (out - flux)[:, inner].abs().max() < 2e-3 and ok[:, inner].all()
+
+
+def test_noise_has_the_drawn_size():
+    flux, good = stars([42.0] * 256, snr=1e5)
+    config = AugmentConfig(**(OFF | {"noise": 1.0, "faintest": 299.9}))
+    out, _ = Augment(config, WAVE)(flux, good, draw())
+    middle = slice(1500, 2500)
+    snr = flux[:, middle].mean() / (out - flux)[:, middle].std()
+    assert 200 < float(snr) < 400
+
+
+def test_same_seed_same_spectra_other_seed_others():
+    flux, good = stars()
+    augment = Augment(AugmentConfig(), WAVE)
+    one, two, other = (augment(flux, good, draw(s))[0] for s in (1, 1, 2))
+    assert torch.equal(one, two) and not torch.equal(one, other)
+    assert torch.isfinite(one).all()
+
+
+def test_reddening_dims_the_blue():
+    flux, good = stars([22.0] * 64)
+    config = AugmentConfig(**(OFF | {"reddening": 2.0}))
+    out, _ = Augment(config, WAVE)(flux, good, draw(4))
+    colour = (out / flux)[:, 200] / (out / flux)[:, -200]
+    assert colour.min() < 0.5 and colour.median() < 1.01
+
+
+def test_standardise_matches_the_preprocess_step():
+    spectra = star_batch([22.0, 42.0, 60.0], snr=1e5)
+    flux, good = torch.from_numpy(spectra.flux), torch.ones(spectra.flux.shape)
+    out = Standardise(145.0)(flux, good)
+    shape = broad_shape(spectra, width=145.0 * 69.03)
+    inner = slice(400, -400)
+    ours = (out[:, 0] + 1).numpy()[:, inner]
+    np.testing.assert_allclose(ours, (spectra.flux / shape)[:, inner], atol=0.03)
+
+
+def test_standardise_ignores_scale_and_masked_flux():
+    flux, good = stars()
+    good[:, 1000:1400] = 0
+    wild = torch.where(good > 0, flux * 1e-16, torch.tensor(1e3))
+    a, b = Standardise(145.0)(flux, good), Standardise(145.0)(wild, good)
+    assert (a - b).abs().max() < 1e-3
+    assert (a[:, :2, 1000:1400] == 0).all()
+
+
+def test_survey_view_is_a_stochastic_matrix_near_identity():
+    matrix = SurveyView().matrix().detach()
+    np.testing.assert_allclose(matrix.sum(1).numpy(), 1.0, rtol=1e-5)
+    middle = matrix[40:100]
+    assert (middle.argmax(1) == torch.arange(40, 100)).all()
+
+
+def test_outliers_are_no_stars():
+    flux, good = stars([25.0, 35.0, 45.0, 55.0] * 16)
+    out, ok = Outliers(WAVE)(flux, good, flux[:8], draw(2))
+    assert torch.isfinite(out).all() and ok.shape == good.shape
+    a = out / out.abs().median(1, keepdim=True).values
+    b = flux / flux.median(1, keepdim=True).values
+    assert ((a - b).abs().mean(1) > 0.05).float().mean() > 0.95
+
+
+def test_galaxy_lines_stand_at_their_redshift():
+    flux, good = stars([45.0] * 40)
+    light, _ = Outliers(WAVE).quasar(flux, good, flux, draw(1))
+    assert (light > 0).all() and float(light.std()) > 0.1

@@ -1,0 +1,163 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from spectype.classify.runtime import load_model
+from spectype.core.errors import DataError, UsageError
+from spectype.dataset import store as st
+from spectype.dataset.preprocess import standard_chain, to_data
+from spectype.learn import checkpoint
+from spectype.learn.export import Ensemble, export_model, load_member
+from spectype.learn.networks import NetworkConfig
+from spectype.learn.training import Recipe, TrainConfig, make_split, train
+from tests.stars import star_batch
+
+SMALL = NetworkConfig(width=8, hidden=32)
+
+
+def recipe(**options):
+    options = {"epochs": 3, "steps": 4, "batch": 16, "threads": 1, "device": "cpu"} | options
+    return Recipe(network=SMALL, train=TrainConfig(**options))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    rng = np.random.default_rng(5)
+    codes = np.sort(rng.uniform(3, 68, 240))
+    folder = tmp_path_factory.mktemp("store") / "s"
+    spectra = star_batch(codes)
+    writer = st.StoreWriter(folder, wave=spectra.wave)
+    writer.append(*st.encode(spectra))
+    rows = [
+        {"path": f"{i}", "survey": "lamost" if i % 3 else "atlas", "star_id": f"s{i // 2}",
+         "type": "OBAFGKM"[int(c // 10)], "code": float(c), "kind": "star", "synthetic": False,
+         "luminosity": "V" if i % 2 else "III", "object": None, "snr": 60.0}
+        for i, c in enumerate(codes)
+    ]  # fmt: skip
+    return writer.close(rows, {"chain": to_data(standard_chain())})
+
+
+def weights(folder):
+    return checkpoint.load(folder / "checkpoint.safetensors")[0]
+
+
+def test_killed_and_resumed_gives_the_same_weights(store, tmp_path, monkeypatch):
+    train(store, tmp_path / "whole", recipe=recipe())
+    from spectype.learn import training
+
+    count = iter(range(100))
+    step = training.Session.step
+
+    def dying(self, rows, draw):
+        if next(count) == 6:  # in the middle of the second epoch
+            raise KeyboardInterrupt
+        return step(self, rows, draw)
+
+    monkeypatch.setattr(training.Session, "step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        train(store, tmp_path / "killed", recipe=recipe())
+    monkeypatch.undo()
+    train(store, tmp_path / "killed", recipe=recipe())
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+    logs = [
+        [json.loads(line) for line in (tmp_path / d / "log.jsonl").read_text().splitlines()]
+        for d in ("whole", "killed")
+    ]
+    assert [e["train_loss"] for e in logs[0]] == [e["train_loss"] for e in logs[1]]
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_by_name(store, tmp_path):
+    train(store, tmp_path / "r", recipe=recipe(epochs=1))
+    with pytest.raises(DataError, match=r"train\.learning_rate: 0\.002 there, 0\.5 here"):
+        train(store, tmp_path / "r", recipe=recipe(epochs=1, learning_rate=0.5))
+
+
+def test_a_corrupt_checkpoint_is_named(store, tmp_path):
+    train(store, tmp_path / "r", recipe=recipe(epochs=1))
+    path = tmp_path / "r" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"checkpoint\.safetensors"):
+        train(store, tmp_path / "r", recipe=recipe(epochs=2))
+
+
+def test_training_learns_and_the_model_types_unseen_stars(store, tmp_path):
+    config = recipe(epochs=12, steps=25, batch=32, averaging=0.9, learning_rate=5e-3)
+    train(store, tmp_path / "r", recipe=config)
+    log = [json.loads(x) for x in (tmp_path / "r" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["train_loss"] < 0.75 * log[0]["train_loss"]
+    model = export_model([tmp_path / "r"], store, tmp_path / "r", name="toy")
+    codes = np.array([14.0, 22.0, 44.0, 65.0] * 3)
+    table = model.predict(star_batch(codes, seed=77, snr=100))
+    assert np.abs(table["subclass_code"].to_numpy() - codes).mean() < 6
+    probabilities = table.select([f"p_{t}" for t in "OBAFGKM"]).to_numpy()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
+    # A blue-only piece of the same stars is typed by the same model.
+    wave = np.arange(3800.0, 5600.0, 1.2)
+    blue = model.predict(star_batch(codes, seed=3, snr=100, wave=wave))
+    assert (np.abs(blue["subclass_code"].to_numpy() - codes) < 12).mean() > 0.7
+    assert all("PARTIAL_COVERAGE" in names for names in blue["flag_names"])
+
+
+def test_onnx_agrees_with_torch(store, tmp_path):
+    for seed in (1, 2):
+        train(store, tmp_path / f"r{seed}", recipe=recipe(seed=seed, validation=0.4))
+    runs = [tmp_path / "r1", tmp_path / "r2"]
+    model = export_model(runs, store, tmp_path / "m", name="pair")
+    network = Ensemble([load_member(r).network for r in runs])
+    flux, error = store.arrays(range(37))
+    good = (error > 0) & (np.arange(flux.shape[1]) > 500)
+    outputs = model.outputs(flux, good)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(flux * good), torch.from_numpy(good).float())
+    for ours, theirs in zip((outputs.sequence, outputs.luminosity, outputs.outlier), expected):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=3e-4)
+    matrix = model.survey_view
+    np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=1e-9)
+    assert load_model(tmp_path / "m").name == "pair"
+
+
+def test_a_type_never_seen_is_never_predicted(store, tmp_path):
+    train(store, tmp_path / "r", recipe=recipe())
+    model = export_model([tmp_path / "r"], store, tmp_path / "r", name="x")
+    model.card["seen"][:] = ["A", "F", "G"]
+    table = model.predict(star_batch(np.arange(2.0, 69.0, 3.0)))
+    assert set(table["type"]) <= {"A", "F", "G"}
+    assert table["p_O"].max() == 0 and table["p_M"].max() == 0
+
+
+def test_splits_keep_stars_whole(store):
+    split = make_split(store.meta, TrainConfig())
+    star = store.meta["star_id"].to_numpy()
+    for name in np.unique(star):
+        assert len(set(split[star == name])) == 1
+    assert 0.1 < (split == "test").mean() < 0.3
+    # Leaving a library out leaves out its stars in the others too.
+    split = make_split(store.meta, TrainConfig(leave_out=("atlas",)))
+    survey = store.meta["survey"].to_numpy()
+    assert (split[survey == "atlas"] == "test").all()
+    assert not set(star[split == "train"]) & set(star[survey == "atlas"])
+    with pytest.raises(UsageError, match="the store has atlas, lamost"):
+        make_split(store.meta, TrainConfig(leave_out=("iue",)))
+
+
+def test_a_store_without_types_is_refused(tmp_path):
+    spectra = star_batch([42.0, 20.0])
+    writer = st.StoreWriter(tmp_path / "s", wave=spectra.wave)
+    writer.append(*st.encode(spectra))
+    row = {"path": "x", "survey": None, "star_id": "s", "type": None, "code": None,
+           "luminosity": None, "kind": "galaxy"}  # fmt: skip
+    store = writer.close([row, row], {"chain": []})
+    with pytest.raises(DataError, match="no spectrum of the store has a type"):
+        train(store, tmp_path / "r", recipe=recipe())
+
+
+def test_no_cuda_is_said(store, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(UsageError, match="no CUDA device"):
+        train(store, tmp_path / "r", recipe=recipe(device="cuda"))

@@ -58,9 +58,10 @@ class Spectra:
                 )
         if self.wave.shape not in (self.flux.shape, self.flux.shape[1:]):
             raise ValueError(f"wave has shape {self.wave.shape}, flux {self.flux.shape}")
+        n_spec = len(self)
         for name, values in self.meta.items():
-            if len(values) != len(self):
-                raise ValueError(f"meta[{name!r}] has {len(values)} values for {len(self)} spectra")
+            if len(values) != n_spec:
+                raise ValueError(f"meta[{name!r}] has {len(values)} values for {n_spec} spectra")
 
     def __len__(self) -> int:
         return int(self.flux.shape[0])

@@ -149,15 +149,15 @@ def guess_unit(wave: Floats) -> str | None:
     if high < 1e-4:
         return "m"
     # 3.5-4 could be mid-infrared micron; an optical typing tool takes it as log10.
-    if 2.9 < low and high < 5.1 and high - low < 1.7:
+    if low > 2.9 and high < 5.1 and high - low < 1.7:
         return "log10"
-    if 6.9 < low and high < 11.6 and high - low < 3:
+    if low > 6.9 and high < 11.6 and high - low < 3:
         return "ln"
-    if 0.05 < low and high < 30:
+    if low > 0.05 and high < 30:
         return "um"
     if 90 < low < 1000 and high < 2700:
         return "nm"
-    if 50 < low and 800 < high < 1e6:
+    if low > 50 and 800 < high < 1e6:
         return "angstrom"
     return None
 
@@ -166,13 +166,13 @@ def on_log_grid(wave: Floats) -> bool:
     """Whether wavelengths [Angstrom] lie on the log10 grid of SDSS and LAMOST: so in vacuum.
 
     Their pixels are ``10**(1e-4 * k)`` with k whole, a coincidence for any other instrument.
-    Tolerates two decimals of rounding; gaps are allowed.
+    Tolerates wavelengths rounded to 0.1 A; gaps are allowed.
     """
     if wave.size < 100:
         return False
     k = np.log10(wave) / LOG_STEP
-    # 0.006 A of rounding at 3700 A is 0.007 pixels.
-    return bool(np.abs(k - np.rint(k)).max() < 0.02 and np.diff(k).min() > 0.5)
+    # A pixel is 0.85 A wide at 3700 A and 2.4 A at 10400 A, where 0.05 A is 0.02 pixels.
+    return bool(np.abs(k - np.rint(k)).max() < 0.06 and np.diff(k).min() > 0.5)
 
 
 def finish(raw: Raw, source: Source, *, frame: str | None, unit: str | None) -> Spectra:

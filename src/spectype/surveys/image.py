@@ -143,9 +143,7 @@ def _rows(hdu: Any, source: Source) -> tuple[Floats, Floats | None]:
         labels = [str(hdu.header.get(f"BANDID{i + 1}", "")) for i in range(data.shape[0])]
         sigma = next((i for i, text in enumerate(labels) if text.startswith("sigma")), None)
         return data[0], None if sigma is None else data[sigma]
-    raise source.fail(
-        f"holds an image of {data.ndim} axes {data.shape}, not spectra", remedy=_ASK
-    )
+    raise source.fail(f"holds an image of {data.ndim} axes {data.shape}, not spectra", remedy=_ASK)
 
 
 def _fit(wave: Floats, flux: Floats, source: Source) -> Floats:
@@ -192,9 +190,11 @@ def _multispec(header: Any, shape: tuple[int, ...], source: Source) -> NDArray[n
                 "has a non-linear IRAF dispersion (multispec)",
                 remedy="make it linear (dispcor), or export it as text",
             )
-        start, step, redshift = float(words[3]), float(words[4]), float(words[6]) if len(
-            words
-        ) > 6 else 0.0
+        start, step, redshift = (
+            float(words[3]),
+            float(words[4]),
+            float(words[6]) if len(words) > 6 else 0.0,
+        )
         linear = start + step * np.arange(shape[1])
         wave[row] = (10.0**linear if words[2] == "1" else linear) / (1.0 + redshift)
     return wave

@@ -7,14 +7,25 @@ told apart by structure alone; release numbers in file names and headers contrad
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
+from spectype.core.grid import log_grid
 from spectype.core.spectra import BoolArray, Spectra
-from spectype.surveys.fastfits import Hdu, Header, float_columns, image_rows
+from spectype.surveys.fastfits import (
+    Hdu,
+    Header,
+    big_endian_rows,
+    equal_columns,
+    number_of,
+    text_of,
+)  # fmt: skip
+from spectype.surveys.slowfits import open_fits
 from spectype.surveys.source import Source
 
 CITATION = "Cui et al. 2012, RAA 12, 1197; Luo et al. 2015, RAA 15, 1095"
@@ -23,8 +34,10 @@ MISSING = -9999.0  #: the pipeline's "no value" for redshift and S/N
 
 _COLUMNS = ("FLUX", "IVAR", "WAVELENGTH", "ANDMASK", "ORMASK")
 _BANDS = "ugriz"
-_SNR_KEYS = tuple((f"snr_{b}", f"SNR{b.upper()}    ".encode()) for b in _BANDS)
-_OLD_SNR_KEYS = tuple((f"snr_{b}", f"SN_{b.upper()}    ".encode()) for b in _BANDS)
+_TEXTS = ("PLANID", "OBSID", "DATA_V", "DESIG", "CLASS", "SUBCLASS", "UID", "GAIA_ID")
+_NUMBERS = ("LMJD", "SPID", "FIBERID", "RA", "DEC", "Z")
+_CARDS = (*_TEXTS, *_NUMBERS, "SNRU", "SNRG", "SNRR", "SNRI", "SNRZ")
+_OLD_CARDS = (*_TEXTS, *_NUMBERS, "SN_U", "SN_G", "SN_R", "SN_I", "SN_Z")
 _NAME = re.compile(
     r"spec-(?P<lmjd>\d{5})-(?P<planid>[^/\\]+)_sp(?P<spid>\d{2})-(?P<fiberid>\d{3})"
     r"(?:_[^/\\]*)?\.fits?(?:\.gz)?$"
@@ -32,12 +45,12 @@ _NAME = re.compile(
 
 
 class FileName(NamedTuple):
-    """What a LAMOST file name says."""
+    """What a LAMOST file name says, or what a header says of the same; None where unknown."""
 
-    lmjd: int
-    planid: str
-    spid: int
-    fiberid: int
+    lmjd: int | None
+    planid: str | None
+    spid: int | None
+    fiberid: int | None
 
 
 def file_name(lmjd: int, planid: str, spid: int, fiberid: int) -> str:
@@ -59,7 +72,7 @@ def file_name(lmjd: int, planid: str, spid: int, fiberid: int) -> str:
     >>> file_name(55863, "M31_011N40_B1", 8, 25)
     'spec-55863-M31_011N40_B1_sp08-025.fits.gz'
     """
-    return f"spec-{int(lmjd):05d}-{planid.strip()}_sp{int(spid):02d}-{int(fiberid):03d}.fits.gz"
+    return f"spec-{lmjd:05d}-{planid}_sp{spid:02d}-{fiberid:03d}.fits.gz"
 
 
 def parse_name(path: str) -> FileName | None:
@@ -160,25 +173,36 @@ def _short(version: str) -> str:
 
 
 def layout_of(hdus: list[Hdu]) -> str | None:
-    """Which LAMOST layout these HDUs have: "image-subcontinuum", "image-wavelength", "bintable-coadd".
+    """Which LAMOST low-resolution layout these HDUs have; None if they are something else.
 
-    None if they are no LAMOST low-resolution spectrum.
+    Returns
+    -------
+    {"image-subcontinuum", "image-wavelength", "bintable-coadd"} or None
     """
     if not hdus:
         return None
     header = hdus[0].header
-    if header.get(b"NAXIS   ") == 2:
-        rows = str(header.get(b"EXTEN0  ", "")).lower()
-        known = rows.startswith("flux") or header.get(b"TELESCOP") == "LAMOST"
-        if not known or header.get(b"NAXIS2  ") != 5 or header.get(b"BITPIX  ") != -32:
-            return None
-        return "image-subcontinuum" if "subcontinuum" in rows else "image-wavelength"
-    if len(hdus) > 1 and header.get(b"NAXIS   ") == 0:
-        table = hdus[1].header
-        if table.get(b"EXTNAME ") == "COADD" and table.get(b"TTYPE3  ") == "WAVELENGTH":
-            names = tuple(table.get(f"TTYPE{i}  ".encode()) for i in range(1, 6))
-            return "bintable-coadd" if names == _COLUMNS else None
-    return None
+    n_axis = header.get("NAXIS")
+    if n_axis == 0:
+        return "bintable-coadd" if len(hdus) > 1 and _is_coadd(hdus[1].header) else None
+    if n_axis != 2 or header.get("NAXIS2") != 5 or header.get("BITPIX") != -32:
+        return None
+    rows = str(header.get("EXTEN0", "")).lower()
+    if not rows.startswith("flux") and header.get("TELESCOP") != "LAMOST":
+        return None
+    return "image-subcontinuum" if "subcontinuum" in rows else "image-wavelength"
+
+
+@lru_cache(maxsize=64)
+def _is_coadd(header: Header) -> bool:
+    """Whether a table is LAMOST's coadd: its name, and its first five columns."""
+    names = tuple(header.text(f"TTYPE{i}") for i in range(1, 6))
+    return header.text("EXTNAME") == "COADD" and names == _COLUMNS
+
+
+@lru_cache(maxsize=64)
+def _coadd_pixels(header: Header) -> int:
+    return equal_columns(header, _COLUMNS)
 
 
 def recognise(source: Source) -> bool:
@@ -203,129 +227,182 @@ def read(source: Source) -> Spectra:
     layout = layout_of(source.hdus)
     header = source.hdus[0].header
     rows = _rows(source, layout)
-    wave, flux, ivar, or_mask = rows[2], rows[0], rows[1], rows[4]
     warnings: list[str] = []
-    if layout == "image-subcontinuum":
-        grid = _log_wave(header, flux.size)
-    elif _is_wave(wave):
-        grid = wave.astype(np.float64)
-    else:
-        grid = _log_wave(header, flux.size)
-        warnings.append("third row is not wavelength; wavelengths from COEFF0 and COEFF1")
-    if grid is None:
+    wave = _wavelengths(rows[2], header, layout, warnings)
+    if wave is None:
         raise source.fail(
             "has no usable wavelengths: neither a wavelength row nor COEFF0 and COEFF1",
             remedy="the file is damaged: fetch it again",
         )
-    good = (ivar > 0) & (or_mask == 0) & np.isfinite(flux) & np.isfinite(ivar)
-    mask = ~_inside_zeros(flux, good)
-    ivar[mask] = 0.0
+    both = rows[:2].astype(np.float32)
+    mask = _bad_pixels(both[0], both[1], rows[4])
+    both[1][mask] = 0.0
     meta = _metadata(source.path, header, str(layout), warnings)
-    return Spectra(wave=grid, flux=flux[None], ivar=ivar[None], mask=mask[None], meta=meta)
+    return Spectra(wave=wave, flux=both[:1], ivar=both[1:], mask=mask[None], meta=meta)
 
 
 def _rows(source: Source, layout: str | None) -> NDArray[np.float32]:
-    """Flux, ivar, wavelength (or the like), and-mask, or-mask: shape (>= 5, n_pix)."""
-    if layout != "bintable-coadd":
-        rows = image_rows(source.data, source.hdus[0])
-    else:
-        hdu = source.hdus[1]
-        n_rows = int(hdu.header.get(b"NAXIS2  ", 0))
-        if n_rows != 1:
-            raise source.fail(
-                f"table COADD has {n_rows} rows, not one", remedy="fetch the file again"
-            )
-        table = float_columns(source.data, hdu, n_rows)
-        rows = _by_astropy(source) if table is None else table[0]
-    if rows.shape[1] < 2:
-        raise source.fail(f"has {rows.shape[1]} pixels", remedy="the file is damaged")
-    return rows
+    """Flux, ivar, wavelength (or the like), and-mask, or-mask: shape (5, n_pix), as stored."""
+    hdu = source.hdus[1 if layout == "bintable-coadd" else 0]
+    n_pix = (
+        _coadd_pixels(hdu.header) if layout == "bintable-coadd" else int(hdu.header.get("NAXIS1"))
+    )
+    if n_pix == 0 and layout == "bintable-coadd":
+        return _by_astropy(source)
+    if n_pix < 2:
+        raise source.fail(f"has {n_pix} pixels", remedy="the file is damaged: fetch it again")
+    return big_endian_rows(source.data, start=hdu.start, n_rows=5, n_pix=n_pix)
 
 
 def _by_astropy(source: Source) -> NDArray[np.float32]:
-    """The five rows of a COADD table in any column format."""
-    from spectype.surveys.slowfits import open_fits
-
+    """The five rows of a COADD table in any other column format."""
+    n_rows = source.hdus[1].header.get("NAXIS2")
+    if n_rows != 1:
+        raise source.fail(f"table COADD has {n_rows} rows, not one", remedy="fetch the file again")
     with open_fits(source) as hdus:
         row = hdus[1].data[0]
-        return np.stack([np.atleast_1d(row[name]) for name in _COLUMNS]).astype(np.float32)
+        columns = [np.ravel(row[name]) for name in _COLUMNS]
+    if len({column.size for column in columns}) != 1 or columns[0].size < 2:
+        sizes = ", ".join(str(column.size) for column in columns)
+        raise source.fail(
+            f"columns of table COADD have {sizes} pixels", remedy="fetch the file again"
+        )
+    return np.stack(columns).astype(np.float32)
 
 
-def _is_wave(row: NDArray[np.float32]) -> bool:
-    """Whether a row is increasing wavelength in Angstrom."""
-    return bool(row[0] > 1000.0 and row[-1] < 30000.0 and (row[1:] > row[:-1]).all())
-
-
-def _log_wave(header: Header, n_pix: int) -> NDArray[np.float64] | None:
-    start, step = header.number(b"COEFF0  "), header.number(b"COEFF1  ")
+def _wavelengths(
+    row: NDArray[np.float32], header: Header, layout: str | None, warnings: list[str]
+) -> NDArray[np.float64] | None:
+    """The wavelength row, or what COEFF0 and COEFF1 say where that is not wavelength."""
+    if layout != "image-subcontinuum":
+        wave = _shared_wave(row)
+        if wave is not None:
+            return wave
+        warnings.append("the wavelength row holds no wavelengths: COEFF0 and COEFF1 used")
+    start, step = header.number("COEFF0"), header.number("COEFF1")
     if start is None or step is None or not (2.0 < start < 5.0 and 0 < step < 0.01):
         return None
-    return np.asarray(10.0 ** (start + step * np.arange(n_pix)), dtype=np.float64)
+    return _log_wave(start, step, row.size)
 
 
-def _inside_zeros(flux: NDArray[np.float32], good: BoolArray) -> BoolArray:
-    """`good` without the leading and trailing runs of flux 0, where LAMOST keeps ivar > 0."""
-    lit = flux != 0
-    first = int(lit.argmax())
-    if not lit[first]:
-        return np.zeros_like(good)
-    good[:first] = False
-    good[flux.size - int(lit[::-1].argmax()) :] = False
-    return good
+def _shared_wave(row: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """A wavelength row as float64; None if it holds no increasing wavelengths [Angstrom].
+
+    The survey has a few dozen different rows, so spectra share the (read-only) result.
+    """
+    raw = row.tobytes()
+    key = (raw[:4], raw[-4:], len(raw))
+    known = _known_rows.get(key)
+    if known is not None and known[0] == raw:
+        return known[1]
+    wave = row.astype(np.float64)
+    if not (wave[0] > 1000.0 and wave[-1] < 30000.0 and (wave[1:] > wave[:-1]).all()):
+        return None
+    wave.flags.writeable = False
+    if len(_known_rows) < _MANY_ROWS:
+        _known_rows[key] = (raw, wave)
+    return wave
+
+
+_MANY_ROWS = 256
+_known_rows: dict[tuple[bytes, bytes, int], tuple[bytes, NDArray[np.float64]]] = {}
+
+
+@lru_cache(maxsize=64)
+def _log_wave(start: float, step: float, n_pix: int) -> NDArray[np.float64]:
+    wave = log_grid(start, step=step, n_pix=n_pix)
+    wave.flags.writeable = False
+    return wave
+
+
+def _bad_pixels(
+    flux: NDArray[np.float32], ivar: NDArray[np.float32], or_mask: NDArray[np.float32]
+) -> BoolArray:
+    """Pixels not to be used, True where bad.
+
+    They have ivar <= 0, are not finite, have any bit of ORMASK, or belong to the leading or
+    trailing run of zero flux, where LAMOST keeps ivar > 0 and the masks at 0.
+    """
+    good = ivar > 0
+    # The sum of products is not finite as soon as one pixel is not; an overflow costs nothing.
+    if not isfinite(flux.dot(ivar)):
+        good &= np.isfinite(flux) & np.isfinite(ivar)
+    good &= or_mask.view(np.uint32) == 0  # byte order does not matter to zero
+    if flux[0] == 0.0:
+        good[: _zeros_at_start(flux)] = False
+    if flux[-1] == 0.0:
+        good[flux.size - _zeros_at_start(flux[::-1]) :] = False
+    return np.logical_not(good, out=good)
+
+
+def _zeros_at_start(flux: NDArray[np.float32]) -> int:
+    """Length of the run of zeros with which `flux` begins."""
+    for part in (flux[:64], flux):  # the run is short in nearly all files
+        first = int((part != 0.0).argmax())
+        if part[first] != 0.0:
+            return first
+    return flux.size
 
 
 def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> dict[str, list[Any]]:
     """One value a name for the single spectrum, and what is odd about the header."""
-    text, number = header.text, header.number
-    meta: dict[str, Any] = {
-        "path": path,
-        "index": 0,
-        "survey": "lamost",
-        "layout": layout,
-        "release": text(b"DATA_V  "),
-        "object": text(b"DESIG   "),
-        "obsid": text(b"OBSID   "),
-        "ra": number(b"RA      "),
-        "dec": number(b"DEC     "),
-        "class": text(b"CLASS   "),
-        "subclass": text(b"SUBCLASS"),
-        "redshift": _present(number(b"Z       ")),
-        "star_id": text(b"UID     ") or text(b"GAIA_ID ") or text(b"GAIA_SOU"),
-        "has_errors": True,
-        "wave_frame": "vacuum",
-    }
-    keys = _SNR_KEYS if b"SNRG    " in header._at else _OLD_SNR_KEYS
-    for name, key in keys:
-        meta[name] = value = _present(number(key))
-        if value == SNR_CAP:
-            warnings.append(f"{name} is {SNR_CAP:.0f}, a cap")
-    meta["snr"] = meta["snr_g"]
-    identity = (
-        number(b"LMJD    "), text(b"PLANID  "), number(b"SPID    "), number(b"FIBERID ")
-    )  # fmt: skip
-    meta.update(zip(FileName._fields, map(_whole, identity)))
-    warnings.extend(_name_differs(path, identity))
-    if meta["obsid"] is None:
+    fields = header.pick(_CARDS if "SNRG" in header else _OLD_CARDS)
+    n = len(_TEXTS)
+    planid, obsid, release, name, kind, subclass, uid, gaia = map(text_of, fields[:n])
+    lmjd, spid, fiberid, ra, dec, z, *snr = map(number_of, fields[n:-1])
+    identity = FileName(_whole(lmjd), planid, _whole(spid), _whole(fiberid))
+    snr_u, snr_g, snr_r, snr_i, snr_z = snr = [_present(value) for value in snr]
+    if SNR_CAP in snr:
+        capped = [f"snr_{band}" for band, value in zip(_BANDS, snr) if value == SNR_CAP]
+        warnings.append(f"{', '.join(capped)} at the cap of {SNR_CAP:.0f}")
+    if obsid is None:
         warnings.append("no OBSID in the header")
-    meta["warnings"] = "; ".join(warnings)
-    return {name: [value] for name, value in meta.items()}
+    warnings.extend(_name_differs(path, identity))
+    return {
+        "path": [path],
+        "index": [0],
+        "survey": ["lamost"],
+        "layout": [layout],
+        "release": [release],
+        "object": [name],
+        "obsid": [obsid],
+        "ra": [ra],
+        "dec": [dec],
+        "class": [kind],
+        "subclass": [subclass],
+        "redshift": [_present(z)],
+        "snr": [snr_g],
+        "snr_u": [snr_u],
+        "snr_g": [snr_g],
+        "snr_r": [snr_r],
+        "snr_i": [snr_i],
+        "snr_z": [snr_z],
+        "star_id": [uid or gaia],
+        "has_errors": [True],
+        "wave_frame": ["vacuum"],
+        "lmjd": [identity.lmjd],
+        "planid": [identity.planid],
+        "spid": [identity.spid],
+        "fiberid": [identity.fiberid],
+        "warnings": ["; ".join(warnings)],
+    }
 
 
 def _present(value: float | None) -> float | None:
     return None if value is None or value <= MISSING else value
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) else value
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
-def _name_differs(path: str, identity: tuple[Any, ...]) -> list[str]:
+def _name_differs(path: str, header: FileName) -> list[str]:
     """What the header says otherwise than the file's name."""
     named = parse_name(path)
-    if named is None or named == identity:
+    if named is None or named == header:
         return []
     return [
-        f"header {name.upper()} {_whole(found)} differs from the file name ({said})"
-        for name, said, found in zip(FileName._fields, named, identity)
+        f"header {name.upper()} {found} differs from the file name ({said})"
+        for name, said, found in zip(FileName._fields, named, header)
         if found is not None and found != said
     ]

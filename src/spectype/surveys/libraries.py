@@ -69,7 +69,7 @@ def _calspec(source: Source) -> bool:
         return False
     header = source.hdus[1].header
     names = {header.get(f"TTYPE{i}") for i in range(1, 8)}
-    return {"STATERROR", "SYSERROR", "DATAQUAL"} <= names
+    return {"WAVELENGTH", "FLUX", "STATERROR", "SYSERROR", "FWHM"} <= names
 
 
 def _pyhammer(source: Source) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from isal import igzip
+from isal.isal_zlib import IsalError
+
 from spectype.core.errors import ReadError
 
 if TYPE_CHECKING:
@@ -107,15 +110,14 @@ def gunzip(raw: bytes, *, path: str) -> bytes:
     ReadError
         If the stream is truncated or corrupt.
     """
-    from isal.igzip import decompress
-
     try:
-        return bytes(decompress(raw))
+        data: bytes = igzip.decompress(raw)  # type: ignore[no-untyped-call]
+        return data
     except EOFError as error:
         raise ReadError(
             "is a truncated gzip file", path=path, remedy="fetch or copy it again"
         ) from error
-    except (OSError, ValueError, _isal_error()) as error:
+    except (OSError, ValueError, IsalError) as error:  # type: ignore[misc]
         raise ReadError(
             f"is a corrupt gzip file: {error}", path=path, remedy="fetch or copy it again"
         ) from error
@@ -152,12 +154,6 @@ def from_bytes(data: bytes, name: str) -> Source:
     return source
 
 
-def _isal_error() -> type[Exception]:
-    from isal.isal_zlib import IsalError
-
-    return IsalError  # type: ignore[no-any-return]
-
-
 def _check_text(source: Source) -> None:
     """Raise unless the content can be a text table."""
     head = source.data[:_TEXT_SAMPLE]
@@ -181,9 +177,7 @@ def _explain(error: OSError, path: str) -> NoReturn:
             "does not exist", path=path, remedy="was it moved or deleted? check the path"
         ) from error
     if isinstance(error, IsADirectoryError):
-        raise ReadError(
-            "is a folder, not a file", path=path, remedy="name a file in it"
-        ) from error
+        raise ReadError("is a folder, not a file", path=path, remedy="name a file in it") from error
     if isinstance(error, PermissionError):
         raise ReadError(
             "cannot be read: no permission", path=path, remedy="see its owner and mode (ls -l)"

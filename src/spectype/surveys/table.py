@@ -107,9 +107,7 @@ def _usable(hdu: Any, columns: cols.ColumnChoice | None) -> bool:
     if columns is not None:
         lower = {name.lower() for name in hdu.columns.names}
         wanted = cols._as_mapping(columns).values()
-        return all(
-            isinstance(c, int) or c.isdigit() or c.strip().lower() in lower for c in wanted
-        )
+        return all(isinstance(c, int) or c.isdigit() or c.strip().lower() in lower for c in wanted)
     roles = cols.guess(hdu.columns.names)
     return "flux" in roles and ("wave" in roles or "COEFF0" in hdu.header)
 

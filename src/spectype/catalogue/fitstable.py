@@ -51,7 +51,7 @@ def open_bytes(path: str | Path) -> BinaryIO:
     if packed:
         from isal import igzip
 
-        return igzip.open(path, "rb")  # type: ignore[no-any-return]
+        return igzip.open(path, "rb")  # type: ignore[no-any-return, no-untyped-call]
     return Path(path).open("rb")
 
 

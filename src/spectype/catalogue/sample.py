@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from spectype.catalogue.columns import ROW, find, present_snr, snr_column
 from spectype.catalogue.split import Tables, check_empty, open_split, scratch
 from spectype.catalogue.stars import (
-    SPLITS, assign_splits, identity_columns, number_stars, star_names,
+    SPLITS,
+    assign_splits,
+    identity_columns,
+    number_stars,
+    star_names,
 )  # fmt: skip
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
@@ -115,7 +119,7 @@ def sample(
     source: str | Path,
     out: str | Path,
     *,
-    config: SampleConfig = SampleConfig(),  # noqa: B008
+    config: SampleConfig = SampleConfig(),
     overwrite: bool = False,
 ) -> Sample:
     """Draw spectra of each type and write lists of obsids and a table with splits.
@@ -201,7 +205,7 @@ def _eligible(tables: Tables, config: SampleConfig) -> tuple[pl.DataFrame, dict[
     names = frame.collect_schema().names()
     snr = snr_column(config.snr_band, names)
     cuts = _cuts(config, snr)
-    keep = [c for c in identity_columns(names)]
+    keep = identity_columns(names)
     keep += [c for c in ("type", "code", "ob") if c not in keep]
     select = [pl.col(ROW), pl.col("obsid").cast(pl.Int64, strict=False), *map(pl.col, keep)]
     snr_value = pl.lit(None, pl.Float32) if snr is None else present_snr(snr)

@@ -11,7 +11,12 @@ import polars as pl
 
 from spectype.catalogue.columns import PROBLEM, find, present_id, present_snr, snr_column
 from spectype.catalogue.table import (
-    OPEN_QUOTE, SUSPECT, Catalogue, checked_lines, scan, unquoted,
+    OPEN_QUOTE,
+    SUSPECT,
+    Catalogue,
+    checked_lines,
+    scan,
+    unquoted,
 )  # fmt: skip
 from spectype.catalogue.types import TABLES, classify
 from spectype.core import mk

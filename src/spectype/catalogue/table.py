@@ -14,7 +14,12 @@ from typing import Any, Literal
 import polars as pl
 
 from spectype.catalogue.columns import (
-    PROBLEM, ROW, as_obsid, converted, pinned_type, tidy,
+    PROBLEM,
+    ROW,
+    as_obsid,
+    converted,
+    pinned_type,
+    tidy,
 )  # fmt: skip
 from spectype.catalogue.fitstable import blocks, layout, open_bytes
 from spectype.core.errors import DataError, UsageError

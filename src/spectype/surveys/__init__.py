@@ -17,7 +17,7 @@ from spectype.surveys.columns import ColumnChoice
 from spectype.surveys.libraries import LIBRARIES, Library
 from spectype.surveys.source import Source, load
 
-__all__ = ["SURVEYS", "Survey", "read", "read_bytes"]
+__all__ = ["SURVEYS", "Survey", "read"]
 
 _FRAMES = ("air", "vacuum")
 
@@ -134,30 +134,23 @@ def read(
     return _dispatch(load(path), frame, columns, unit)
 
 
-def read_bytes(
-    data: bytes,
-    path: str,
-    *,
-    frame: str | None = None,
-    columns: ColumnChoice | None = None,
-    unit: str | None = None,
-) -> Spectra:
-    """Read spectra from a file's bytes, plain or gzipped; `path` names it in messages."""
-    from spectype.surveys.source import from_bytes
-
-    return _dispatch(from_bytes(data, path), frame, columns, unit)
-
-
 def _dispatch(
     source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
 ) -> Spectra:
     if frame is not None and frame not in _FRAMES:
         raise UsageError(f"frame {frame!r} is not known", remedy="air or vacuum")
-    if columns is None and unit is None:
-        for survey in SURVEYS:
-            if survey.recognise(source):
-                return survey.read(source, frame)
-    return table.read(source, frame=frame, columns=columns, unit=unit)
+    try:
+        if columns is None and unit is None:
+            for survey in SURVEYS:
+                if survey.recognise(source):
+                    return survey.read(source, frame)
+        return table.read(source, frame=frame, columns=columns, unit=unit)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A header can lie in more ways than were foreseen; the file is still to blame by name.
+        raise source.fail(
+            f"cannot be understood: {type(error).__name__}: {error}",
+            remedy="the file is damaged, or of a kind not known",
+        ) from error
 
 
 def _from_air(spectra: Spectra) -> Spectra:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectype.core.grid import LOG_STEP, air_to_vacuum
-from spectype.core.spectra import Spectra
+from spectype.core.spectra import FloatArray, Spectra
 from spectype.surveys.source import Source
 
 Floats = NDArray[np.float64]
@@ -36,10 +36,10 @@ class Raw:
 
     Parameters
     ----------
-    wave : ndarray, shape (n_pix,) or (n_spec, n_pix), float64
+    wave : ndarray, shape (n_pix,) or (n_spec, n_pix), any float type
         In `unit` and `frame`.
-    flux : ndarray, shape (n_spec, n_pix), float64
-    ivar : ndarray, shape (n_spec, n_pix), float64, optional
+    flux : ndarray, shape (n_spec, n_pix), any float type
+    ivar : ndarray, shape (n_spec, n_pix), any float type, optional
         Inverse variance; None if the file has no errors.
     bad : ndarray, shape (n_spec, n_pix), bool, optional
         Pixels that the file marks as bad.
@@ -55,9 +55,9 @@ class Raw:
         What is odd about the file.
     """
 
-    wave: Floats
-    flux: Floats
-    ivar: Floats | None = None
+    wave: FloatArray
+    flux: FloatArray
+    ivar: FloatArray | None = None
     bad: NDArray[np.bool_] | None = None
     unit: str | None = None
     frame: str | None = None
@@ -79,8 +79,8 @@ def variance_inverse(
     return np.where(good, 1.0 / np.where(good, var, 1.0), 0.0)
 
 
-def to_angstrom(wave: Floats, unit: str | None, source: Source) -> tuple[Floats, str]:
-    """Wavelengths in Angstrom and the unit that was understood.
+def to_angstrom(wave: Floats, unit: str | None, source: Source) -> Floats:
+    """Wavelengths in Angstrom.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def to_angstrom(wave: Floats, unit: str | None, source: Source) -> tuple[Floats,
                 f"wavelengths up to {wave.max():.6g} are not {known} of Angstrom",
                 remedy="give another unit",
             )
-        return (10.0**wave if known == "log10" else np.exp(wave)), known
-    return wave * _ANGSTROM_IN[known], known
+        return np.asarray(10.0**wave if known == "log10" else np.exp(wave))
+    return wave * _ANGSTROM_IN[known]
 
 
 def _normal_unit(unit: str) -> str | None:
@@ -194,61 +194,76 @@ def finish(raw: Raw, source: Source, *, frame: str | None, unit: str | None) -> 
     """
     frame = frame or raw.frame
     n_spec = raw.flux.shape[0]
-    shared = raw.wave.ndim == 1 or bool((raw.wave == raw.wave[:1]).all())
-    if shared:
-        wave = raw.wave if raw.wave.ndim == 1 else raw.wave[0]
-        parts = [_Part.of(wave, raw, slice(0, n_spec), source, unit, frame)]
-    else:
-        parts = [
-            _Part.of(raw.wave[i], raw, slice(i, i + 1), source, unit, frame) for i in range(n_spec)
-        ]
-    return _assemble(parts, raw, source)
+    one_grid = raw.wave.ndim == 1 or bool((raw.wave == raw.wave[:1]).all())
+    size = _BLOCK_ROWS if one_grid else 1
+    blocks = [
+        _block(raw, slice(i, min(i + size, n_spec)), source, unit, frame)
+        for i in range(0, n_spec, size)
+    ]
+    return _assemble(blocks, raw, source, one_grid=one_grid)
+
+
+_BLOCK_ROWS = 256  # bounds the memory of float64 copies for tables of many spectra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """Finished spectra that share a grid."""
+
+    wave: Floats
+    flux: NDArray[np.float32]
+    ivar: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    scale: Floats
+    frame: str
+    notes: list[str]
+
+
+def _block(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str | None) -> _Block:
+    """Clean the spectra `rows`, which share a grid."""
+    wave = np.asarray(raw.wave if raw.wave.ndim == 1 else raw.wave[rows.start], dtype=np.float64)
+    flux = np.array(raw.flux[rows], dtype=np.float64)
+    ivar = np.ones_like(flux) if raw.ivar is None else np.array(raw.ivar[rows], np.float64)
+    if raw.bad is not None:
+        ivar[raw.bad[rows]] = 0.0
+    real = np.isfinite(wave)
+    if real.sum() < 2:
+        raise source.fail(
+            f"has {int(real.sum())} usable wavelengths",
+            remedy="name the wavelength column, or look at the file",
+        )
+    wave = to_angstrom(wave[real], unit or trusted_unit(raw.unit, wave[real]), source)
+    part = _Part(wave=wave, flux=flux[:, real], ivar=ivar[:, real])
+    part.order(source)
+    if frame is None:
+        frame = "vacuum" if on_log_grid(part.wave) else "air"
+        part.notes.append(f"wavelength frame not stated: taken as {frame}")
+    if raw.per_frequency:
+        part.to_per_wavelength()
+    if frame == "air":
+        part.wave = air_to_vacuum(part.wave)
+    flux32, ivar32, mask, scale = _mask_and_scale(
+        part.flux, part.ivar, has_errors=raw.ivar is not None
+    )
+    return _Block(
+        wave=part.wave,
+        flux=flux32,
+        ivar=ivar32,
+        mask=mask,
+        scale=scale,
+        frame=frame,
+        notes=part.notes,
+    )
 
 
 @dataclass(slots=True, kw_only=True)
 class _Part:
-    """Spectra of one file that share a grid, cleaned."""
+    """Spectra on one grid, on their way: wave (n_pix,), flux and ivar (n_spec, n_pix)."""
 
     wave: Floats
     flux: Floats
     ivar: Floats
-    frame: str
-    notes: list[str]
-
-    @classmethod
-    def of(
-        cls,
-        wave: Floats,
-        raw: Raw,
-        rows: slice,
-        source: Source,
-        unit: str | None,
-        frame: str | None,
-    ) -> _Part:
-        flux = np.asarray(raw.flux[rows], dtype=np.float64)
-        ivar = np.ones_like(flux) if raw.ivar is None else np.array(raw.ivar[rows], np.float64)
-        if raw.bad is not None:
-            ivar[raw.bad[rows]] = 0.0
-        real = np.isfinite(wave)
-        if real.sum() < 2:
-            raise source.fail(
-                f"has {int(real.sum())} usable wavelengths",
-                remedy="name the wavelength column, or look at the file",
-            )
-        unit = unit or trusted_unit(raw.unit, wave[real])
-        angstrom, _ = to_angstrom(wave[real], unit, source)
-        part = cls(
-            wave=angstrom, flux=flux[:, real], ivar=ivar[:, real], frame=frame or "", notes=[]
-        )
-        part.order(source)
-        if not part.frame:
-            part.frame = "vacuum" if on_log_grid(part.wave) else "air"
-            part.notes.append(f"wavelength frame not stated: taken as {part.frame}")
-        if raw.per_frequency:
-            part.to_per_wavelength()
-        if part.frame == "air":
-            part.wave = air_to_vacuum(part.wave)
-        return part
+    notes: list[str] = field(default_factory=list)
 
     def order(self, source: Source) -> None:
         """Put wavelengths in increasing order, each once."""
@@ -292,29 +307,31 @@ class _Part:
         self.flux, self.ivar = self.flux * factor, self.ivar / factor**2
 
 
-def _assemble(parts: list[_Part], raw: Raw, source: Source) -> Spectra:
-    """Pad the parts to one width; scale, mask and describe."""
-    n_spec, n_pix = raw.flux.shape[0], max(part.wave.size for part in parts)
-    flux = np.full((n_spec, n_pix), np.nan)
-    ivar = np.zeros((n_spec, n_pix))
-    if len(parts) == 1:
-        wave, flux, ivar = parts[0].wave, parts[0].flux, parts[0].ivar
-    else:
-        wave = np.empty((n_spec, n_pix))
-        for i, part in enumerate(parts):
-            n = part.wave.size
-            flux[i, :n], ivar[i, :n], wave[i, :n] = part.flux[0], part.ivar[0], part.wave
-            step = part.wave[-1] - part.wave[-2]
-            wave[i, n:] = part.wave[-1] + step * np.arange(1, n_pix - n + 1)
-    flux32, ivar32, mask, scale = _mask_and_scale(flux, ivar, has_errors=raw.ivar is not None)
-    notes = list(raw.warnings) + list(dict.fromkeys(n for part in parts for n in part.notes))
+def _assemble(blocks: list[_Block], raw: Raw, source: Source, *, one_grid: bool) -> Spectra:
+    """Join the blocks, padding to one width, and describe them."""
+    n_spec, n_pix = raw.flux.shape[0], max(block.wave.size for block in blocks)
+    wave = blocks[0].wave if one_grid else np.empty((n_spec, n_pix))
+    flux = np.zeros((n_spec, n_pix), np.float32)
+    ivar = np.zeros((n_spec, n_pix), np.float32)
+    mask = np.ones((n_spec, n_pix), np.bool_)
+    at = 0
+    for block in blocks:
+        rows, n = slice(at, at + len(block.flux)), block.wave.size
+        flux[rows, :n], ivar[rows, :n], mask[rows, :n] = block.flux, block.ivar, block.mask
+        if not one_grid:
+            step = block.wave[-1] - block.wave[-2]
+            wave[at, :n] = block.wave
+            wave[at, n:] = block.wave[-1] + step * np.arange(1, n_pix - n + 1)
+        at = rows.stop
     meta = _full_meta(raw, source, n_spec)
-    meta["wave_frame"] = [p.frame for p in parts] * (n_spec if len(parts) == 1 else 1)
-    meta["flux_scale"] = scale.tolist()
+    meta["wave_frame"] = [block.frame for block in blocks for _ in block.flux]
+    meta["flux_scale"] = [float(scale) for block in blocks for scale in block.scale]
     meta["warnings"] = [
-        "; ".join([*notes, *(["no good pixel"] if row.all() else [])]) for row in mask
+        "; ".join([*raw.warnings, *block.notes, *(["no good pixel"] if row.all() else [])])
+        for block in blocks
+        for row in block.mask
     ]
-    return Spectra(wave=wave, flux=flux32, ivar=ivar32, mask=mask, meta=meta)
+    return Spectra(wave=wave, flux=flux, ivar=ivar, mask=mask, meta=meta)
 
 
 def _mask_and_scale(

@@ -205,9 +205,14 @@ def _parse_anew(raw: bytes) -> tuple[Header, int]:
 _parse = lru_cache(maxsize=64)(_parse_anew)
 
 
-def big_endian_rows(data: bytes, *, start: int, n_rows: int, n_pix: int) -> NDArray[np.float32]:
-    """Rows of big-endian float32 at offset `start`, shape (n_rows, n_pix): a view of `data`."""
-    flat = np.frombuffer(data, ">f4", count=n_rows * n_pix, offset=start)
+def float_rows(
+    data: bytes, *, start: int, n_rows: int, n_pix: int, bits: int = 32
+) -> NDArray[np.floating[Any]]:
+    """Rows of floats at offset `start`, shape (n_rows, n_pix): a big-endian view of `data`.
+
+    `bits` is 32 or 64: BITPIX without its sign.
+    """
+    flat = np.frombuffer(data, f">f{bits // 8}", count=n_rows * n_pix, offset=start)
     return flat.reshape(n_rows, n_pix)
 
 

@@ -71,15 +71,26 @@ def is_per_frequency(unit: object) -> bool:
 
 
 def stated_frame(header: Any) -> str | None:
-    """ "air" or "vacuum" where a FITS header says so, else None."""
+    """ "air" or "vacuum" where a FITS header says so, else None.
+
+    CTYPE1 is AWAV for air and WAVE for vacuum (Greisen+2006, table 1).
+    """
     for key in ("VACUUM", "VACWAVE"):
         if key in header:
             return "vacuum" if header[key] in (True, 1, "T", "true", "True") else "air"
-    for key in ("AIRORVAC", "WAVEFRAM", "VACORAIR", "WAVETYPE", "CTYPE1", "WAT1_001", "TTYPE1"):
-        frame = cols.frame_in_text(str(header.get(key, "")).replace("AWAV", "air"))
+    for key in ("AIRORVAC", "WAVEFRAM", "VACORAIR", "WAVETYPE", "WAT1_001", "TTYPE1"):
+        frame = cols.frame_in_text(str(header.get(key, "")))
         if frame:
             return frame
-    return None
+    kind = str(header.get("CTYPE1", "")).strip().upper()
+    kind = kind.partition("-")[0]  # "WAVE-LOG"; but "WAVELENGTH" is nobody's standard
+    return {"AWAV": "air", "WAVE": "vacuum"}.get(kind)
+
+
+def frame_in_comments(header: Any) -> str | None:
+    """The frame that COMMENT or HISTORY cards give to the wavelengths."""
+    lines = [str(line) for key in ("COMMENT", "HISTORY") for line in header.get(key, [])]
+    return cols.frame_in_text(" ".join(line for line in lines if "wave" in line.lower()))
 
 
 def from_header(header: Any, raw: Raw, source: Source) -> bool:

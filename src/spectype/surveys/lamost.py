@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
 from spectype.core.grid import log_grid
-from spectype.core.spectra import BoolArray, Spectra
+from spectype.core.spectra import BoolArray, FloatArray, Spectra
 from spectype.surveys.fastfits import (
     Hdu,
     Header,
-    big_endian_rows,
     equal_columns,
+    float_rows,
     number_of,
     text_of,
 )  # fmt: skip
@@ -45,12 +45,12 @@ _NAME = re.compile(
 
 
 class FileName(NamedTuple):
-    """What a LAMOST file name says, or what a header says of the same; None where unknown."""
+    """What a LAMOST file name says."""
 
-    lmjd: int | None
-    planid: str | None
-    spid: int | None
-    fiberid: int | None
+    lmjd: int
+    planid: str
+    spid: int
+    fiberid: int
 
 
 def file_name(lmjd: int, planid: str, spid: int, fiberid: int) -> str:
@@ -155,15 +155,6 @@ def spectrum_url(obsid: int | str, release: str, *, token: str | None = None) ->
     return base + (f"?token={token}" if token else "")
 
 
-def night_url(obsdate: str, release: str) -> str:
-    """Address of the archive of all low-resolution spectra of one night (a tar file)."""
-    number, version = split_release(release)
-    if version is None:
-        raise UsageError(f"DR{number} has versions", remedy=f"write it like dr{number}/v2.0")
-    night = obsdate.strip().replace("-", "")
-    return f"https://www.lamost.org/dr{number}/{_long(version)}/tar/lrs-fits/{night}.tar.gz"
-
-
 def _long(version: str) -> str:
     return version if "." in version else f"{version}.0"
 
@@ -185,7 +176,7 @@ def layout_of(hdus: list[Hdu]) -> str | None:
     n_axis = header.get("NAXIS")
     if n_axis == 0:
         return "bintable-coadd" if len(hdus) > 1 and _is_coadd(hdus[1].header) else None
-    if n_axis != 2 or header.get("NAXIS2") != 5 or header.get("BITPIX") != -32:
+    if n_axis != 2 or header.get("NAXIS2") != 5 or header.get("BITPIX") not in (-32, -64):
         return None
     rows = str(header.get("EXTEN0", "")).lower()
     if not rows.startswith("flux") and header.get("TELESCOP") != "LAMOST":
@@ -241,20 +232,25 @@ def read(source: Source) -> Spectra:
     return Spectra(wave=wave, flux=both[:1], ivar=both[1:], mask=mask[None], meta=meta)
 
 
-def _rows(source: Source, layout: str | None) -> NDArray[np.float32]:
+def _rows(source: Source, layout: str | None) -> FloatArray:
     """Flux, ivar, wavelength (or the like), and-mask, or-mask: shape (5, n_pix), as stored."""
-    hdu = source.hdus[1 if layout == "bintable-coadd" else 0]
-    n_pix = (
-        _coadd_pixels(hdu.header) if layout == "bintable-coadd" else int(hdu.header.get("NAXIS1"))
-    )
-    if n_pix == 0 and layout == "bintable-coadd":
-        return _by_astropy(source)
+    if layout == "bintable-coadd":
+        hdu, bits = source.hdus[1], 32
+        n_pix = _coadd_pixels(hdu.header)
+        if n_pix == 0:
+            return _by_astropy(source)
+    else:
+        hdu = source.hdus[0]
+        if "BSCALE" in hdu.header or "BZERO" in hdu.header:
+            with open_fits(source) as hdus:
+                return np.asarray(hdus[0].data, dtype=np.float64)
+        bits, n_pix = abs(int(hdu.header.get("BITPIX"))), int(hdu.header.get("NAXIS1"))
     if n_pix < 2:
         raise source.fail(f"has {n_pix} pixels", remedy="the file is damaged: fetch it again")
-    return big_endian_rows(source.data, start=hdu.start, n_rows=5, n_pix=n_pix)
+    return float_rows(source.data, start=hdu.start, n_rows=5, n_pix=n_pix, bits=bits)
 
 
-def _by_astropy(source: Source) -> NDArray[np.float32]:
+def _by_astropy(source: Source) -> FloatArray:
     """The five rows of a COADD table in any other column format."""
     n_rows = source.hdus[1].header.get("NAXIS2")
     if n_rows != 1:
@@ -267,11 +263,11 @@ def _by_astropy(source: Source) -> NDArray[np.float32]:
         raise source.fail(
             f"columns of table COADD have {sizes} pixels", remedy="fetch the file again"
         )
-    return np.stack(columns).astype(np.float32)
+    return np.stack(columns).astype(np.float64)
 
 
 def _wavelengths(
-    row: NDArray[np.float32], header: Header, layout: str | None, warnings: list[str]
+    row: FloatArray, header: Header, layout: str | None, warnings: list[str]
 ) -> NDArray[np.float64] | None:
     """The wavelength row, or what COEFF0 and COEFF1 say where that is not wavelength."""
     if layout != "image-subcontinuum":
@@ -285,7 +281,7 @@ def _wavelengths(
     return _log_wave(start, step, row.size)
 
 
-def _shared_wave(row: NDArray[np.float32]) -> NDArray[np.float64] | None:
+def _shared_wave(row: FloatArray) -> NDArray[np.float64] | None:
     """A wavelength row as float64; None if it holds no increasing wavelengths [Angstrom].
 
     The survey has a few dozen different rows, so spectra share the (read-only) result.
@@ -316,7 +312,7 @@ def _log_wave(start: float, step: float, n_pix: int) -> NDArray[np.float64]:
 
 
 def _bad_pixels(
-    flux: NDArray[np.float32], ivar: NDArray[np.float32], or_mask: NDArray[np.float32]
+    flux: NDArray[np.float32], ivar: NDArray[np.float32], or_mask: FloatArray
 ) -> BoolArray:
     """Pixels not to be used, True where bad.
 
@@ -327,7 +323,7 @@ def _bad_pixels(
     # The sum of products is not finite as soon as one pixel is not; an overflow costs nothing.
     if not isfinite(flux.dot(ivar)):
         good &= np.isfinite(flux) & np.isfinite(ivar)
-    good &= or_mask.view(np.uint32) == 0  # byte order does not matter to zero
+    good &= or_mask.view(f"u{or_mask.itemsize}") == 0  # byte order does not matter to zero
     if flux[0] == 0.0:
         good[: _zeros_at_start(flux)] = False
     if flux[-1] == 0.0:
@@ -350,7 +346,7 @@ def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> di
     n = len(_TEXTS)
     planid, obsid, release, name, kind, subclass, uid, gaia = map(text_of, fields[:n])
     lmjd, spid, fiberid, ra, dec, z, *snr = map(number_of, fields[n:-1])
-    identity = FileName(_whole(lmjd), planid, _whole(spid), _whole(fiberid))
+    identity = (_whole(lmjd), planid, _whole(spid), _whole(fiberid))
     snr_u, snr_g, snr_r, snr_i, snr_z = snr = [_present(value) for value in snr]
     if SNR_CAP in snr:
         capped = [f"snr_{band}" for band, value in zip(_BANDS, snr) if value == SNR_CAP]
@@ -380,10 +376,10 @@ def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> di
         "star_id": [uid or gaia],
         "has_errors": [True],
         "wave_frame": ["vacuum"],
-        "lmjd": [identity.lmjd],
-        "planid": [identity.planid],
-        "spid": [identity.spid],
-        "fiberid": [identity.fiberid],
+        "lmjd": [identity[0]],
+        "planid": [identity[1]],
+        "spid": [identity[2]],
+        "fiberid": [identity[3]],
         "warnings": ["; ".join(warnings)],
     }
 
@@ -396,7 +392,7 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _name_differs(path: str, header: FileName) -> list[str]:
+def _name_differs(path: str, header: tuple[Any, ...]) -> list[str]:
     """What the header says otherwise than the file's name."""
     named = parse_name(path)
     if named is None or named == header:

@@ -38,9 +38,8 @@ def layout_of(source: Source) -> str | None:
             return "spSpec"
     if len(source.hdus) > 1:
         table = source.hdus[1].header
-        names = {
-            str(table.get(f"TTYPE{i}", "")).lower() for i in range(1, 1 + table.get("TFIELDS", 0))
-        }
+        count = int(table.number("TFIELDS") or 0)
+        names = {str(table.get(f"TTYPE{i}", "")).lower() for i in range(1, count + 1)}
         if {"flux", "loglam", "ivar"} <= names:
             return "spec"
     return None

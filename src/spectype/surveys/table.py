@@ -167,7 +167,9 @@ def _matrix(column: Any, name: str, source: Source) -> Any:
             for i, row in enumerate(column):
                 out[i, : len(row)] = row
             return out
-        data = np.asarray(column, dtype=np.float64)
+        data = np.asarray(column)
+        if data.dtype.kind != "f":  # float32 stays as it is, for the memory of big tables
+            data = data.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise source.fail(f"column {name!r} holds no numbers", remedy="name another") from error
     if data.ndim == 1:
@@ -206,7 +208,8 @@ def _describe(raw: Raw, headers: list[Any]) -> None:
     """Metadata from the headers, the most specific first."""
     n_spec = raw.flux.shape[0]
     if raw.frame is None:
-        raw.frame = next((f for h in headers if (f := image.stated_frame(h))), None)
+        frames = (image.stated_frame(h) or image.frame_in_comments(h) for h in headers)
+        raw.frame = next((frame for frame in frames if frame), None)
     found = {
         "object": _first(headers, ("OBJECT", "OBJNAME", "TARGNAME", "TARGETID")),
         "subclass": _first(headers, _TYPE_KEYS),

@@ -87,23 +87,37 @@ class Standardise(nn.Module):
         return torch.cat([lines, broad, good.unsqueeze(1)], dim=1)
 
 
+def convolution(before: int, after: int, kernel: int, *, stride: int = 1) -> nn.Conv2d:
+    """A convolution along wavelength, as (1, kernel) in two dimensions.
+
+    On CPUs this is the faster way: the memory format channels_last exists for it.
+    """
+    return nn.Conv2d(
+        before,
+        after,
+        (1, kernel),
+        stride=(1, stride),
+        padding=(0, kernel // 2),
+        bias=False,
+    )
+
+
 class Block(nn.Module):
     """A residual block of two convolutions, halving the pixels."""
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__()
-        pad = kernel // 2
-        self.first = nn.Conv1d(before, after, kernel, stride=2, padding=pad, bias=False)
-        self.norm1 = nn.BatchNorm1d(after)
-        self.second = nn.Conv1d(after, after, kernel, padding=pad, bias=False)
-        self.norm2 = nn.BatchNorm1d(after)
-        self.skip = nn.Conv1d(before, after, 1, bias=False)
+        self.first = convolution(before, after, kernel, stride=2)
+        self.norm1 = nn.BatchNorm2d(after)
+        self.second = convolution(after, after, kernel)
+        self.norm2 = nn.BatchNorm2d(after)
+        self.skip = convolution(before, after, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, before, p) -> (n, after, p / 2)."""
+        """(n, before, 1, p) -> (n, after, 1, p / 2)."""
         y = functional.silu(self.norm1(self.first(x)))
         y = self.norm2(self.second(y))
-        return functional.silu(y + self.skip(functional.avg_pool1d(x, 2)))
+        return functional.silu(y + self.skip(functional.avg_pool2d(x, (1, 2))))
 
 
 class StandardNetwork(nn.Module):
@@ -112,15 +126,17 @@ class StandardNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
+        self.fast = False  # convolve in bfloat16 while training
         w = config.width
         sizes = (w, w, 3 * w // 2, 2 * w, 3 * w)
         self.standardise = Standardise(config.shape_width)
-        self.stem = nn.Conv1d(3, w, 11, stride=4, padding=5, bias=False)
-        self.stem_norm = nn.BatchNorm1d(w)
+        self.stem = convolution(3, w, 11, stride=4)
+        self.stem_norm = nn.BatchNorm2d(w)
         self.blocks = nn.Sequential(
             *(Block(a, b, config.kernel) for a, b in itertools.pairwise(sizes))
         )
-        self.squeeze = nn.Conv1d(sizes[-1], w, 1)
+        self.squeeze = convolution(sizes[-1], w, 1)
+        self.squeeze_norm = nn.BatchNorm2d(w)
         # One weight a wavelength: the dense layer knows where a feature stands.
         self.dense = nn.Linear(w * (config.n_pix // 64), config.hidden)
         self.dropout = nn.Dropout(config.dropout)
@@ -145,10 +161,14 @@ class StandardNetwork(nn.Module):
         sequence (n, N_BINS), luminosity (n, 5), outlier (n,) : Tensor
             Logits.
         """
-        x = self.standardise(flux, good, keep_shape)
-        x = functional.silu(self.stem_norm(self.stem(x)))
-        x = functional.silu(self.squeeze(self.blocks(x)))
-        x = self.dropout(x.flatten(1))
+        x = self.standardise(flux, good, keep_shape).unsqueeze(2)
+        if not torch.compiler.is_exporting():
+            x = x.contiguous(memory_format=torch.channels_last)
+        device = flux.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.fast and self.training):
+            x = functional.silu(self.stem_norm(self.stem(x)))
+            x = functional.silu(self.squeeze_norm(self.squeeze(self.blocks(x))))
+        x = self.dropout(x.float().flatten(1))
         x = self.dropout(functional.silu(self.dense(x)))
         return self.sequence(x), self.luminosity(x), self.outlier(x).squeeze(-1)
 

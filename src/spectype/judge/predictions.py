@@ -1,0 +1,120 @@
+"""Predictions for the test stars of a run: what every score and report starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.classify.runtime import Model, load_model
+from spectype.core.errors import DataError, UsageError
+from spectype.core.files import atomic_path, read_manifest
+from spectype.dataset.store import Store
+from spectype.judge import leaks
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BATCH = 512
+SYSTEMS = ("mixed", "mk", "survey")
+#: Surveys whose labels are their pipeline's.
+PIPELINES = ("lamost",)
+
+
+def open_store(run: Path, store: str | Path | None) -> Store:
+    """The store a run was trained on, or the one given in its place."""
+    manifest = read_manifest(run, "run")
+    place = Path(store) if store is not None else Path(manifest["store"])
+    if not place.is_dir():
+        raise UsageError("the run's store is gone", path=place, remedy="name it with --store")
+    opened = Store(place)
+    if len(opened) != manifest["store_rows"]:
+        raise DataError(
+            f"has {len(opened)} spectra, the run was trained on {manifest['store_rows']}",
+            path=place,
+            remedy="name the run's own store with --store",
+        )
+    return opened
+
+
+def predict_test(run: str | Path, store: Store, *, system: str = "mixed") -> pl.DataFrame:
+    """Type the test stars of a run, after the leak check, and keep the table in the run.
+
+    Parameters
+    ----------
+    run : path-like
+        A finished run.
+    store : Store
+        Its store.
+    system : str
+        ``mk`` or ``survey`` for all spectra; ``mixed`` takes the survey's system for spectra
+        with a survey's labels and MK for the others.
+
+    Returns
+    -------
+    polars.DataFrame
+        The classify columns and ``true_type``, ``true_code``, ``true_luminosity``, ``survey``,
+        ``kind``, ``row``, ``star_id``, ``synthetic``; also in ``predictions.parquet``.
+
+    Raises
+    ------
+    DataError
+        If a test star was in training, a test spectrum is synthetic, or there are none.
+    """
+    import polars as pl
+
+    if system not in SYSTEMS:
+        raise UsageError(f"unknown system {system!r}", remedy=", ".join(SYSTEMS))
+    folder = Path(run)
+    model = load_model(folder)
+    meta = store.meta
+    split = pl.read_parquet(folder / "split.parquet").join(
+        meta.select("row", "ra", "dec"), on="row", how="left"
+    )
+    test = meta.join(split.filter(pl.col("split") == "test").select("row"), on="row", how="semi")
+    if not test.height:
+        raise DataError("the run has no test stars", path=folder, remedy="train with --test 0.2")
+    leaks.check(test, split)
+    rows = test["row"].to_numpy()
+    table = predict_rows(model, store, rows, pipeline=is_pipeline(test["survey"]), system=system)
+    truth = test.select(
+        "row", "star_id", "survey", "kind", "synthetic",
+        true_type="type", true_code="code", true_luminosity="luminosity",
+    )  # fmt: skip
+    predictions = pl.concat([table, truth], how="horizontal")
+    with atomic_path(folder / "predictions.parquet") as path:
+        predictions.write_parquet(path)
+    return predictions
+
+
+def is_pipeline(survey: Sequence[str | None] | pl.Series) -> NDArray[np.bool_]:
+    """Which spectra carry a survey pipeline's labels, shape (n,)."""
+    return np.array([(name or "").lower().startswith(PIPELINES) for name in survey], dtype=bool)
+
+
+def predict_rows(
+    model: Model,
+    store: Store,
+    rows: NDArray[np.integer[Any]],
+    *,
+    pipeline: NDArray[np.bool_],
+    system: str,
+) -> pl.DataFrame:
+    """Type rows of a store in the wanted system, in order."""
+    import polars as pl
+
+    survey = np.full(len(rows), system == "survey") | ((system == "mixed") & pipeline)
+    parts = []
+    for start in range(0, len(rows), BATCH):
+        part = slice(start, start + BATCH)
+        spectra = store.spectra(rows[part])
+        mk_table, survey_table = (
+            model.predict(spectra, system=name, preprocess=False).with_row_index("_i")
+            for name in ("mk", "survey")
+        )
+        chosen = pl.Series(survey[part])
+        parts.append(pl.concat([survey_table.filter(chosen), mk_table.filter(~chosen)]).sort("_i"))
+    return pl.concat(parts).drop("_i")

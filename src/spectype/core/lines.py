@@ -37,6 +37,8 @@ class Line:
     types : str
         Types in which the line is conspicuous at R ~ 1800 (Gray & Corbally 2009, Stellar
         Spectral Classification), from which a figure picks what to label.
+    main : bool
+        Whether it is among those to label first where there is little room.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Line:
     wave: float
     element: str
     types: str
+    main: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,70 +82,70 @@ class Index:
         return min(waves), max(waves)
 
 
-# name | label | air wavelength | element | types
+# name | label | air wavelength | element | types; the starred first where there is little room
 _LINES = """
-H10          | H10     | 3797.90 | H     | BA
-H9           | H9      | 3835.39 | H     | BA
-H8           | H8      | 3889.05 | H     | BAF
-Ca II K      | Ca II K | 3933.66 | Ca II | AFGK
-Ca II H      | Ca II H | 3968.47 | Ca II | FGK
-H epsilon    | Hε      | 3970.07 | H     | BA
-He I 4026    | He I    | 4026.19 | He I  | OB
-Fe I 4046    | Fe I    | 4045.81 | Fe I  | GK
-Sr II 4078   | Sr II   | 4077.71 | Sr II | GK
-Si IV 4089   | Si IV   | 4088.86 | Si IV | OB
-H delta      | Hδ      | 4101.74 | H     | OBAFG
-Si II 4128   | Si II   | 4128.07 | Si II | B
-He I 4144    | He I    | 4143.76 | He I  | B
-Fe I 4144    | Fe I    | 4143.87 | Fe I  | K
-He II 4200   | He II   | 4199.83 | He II | O
-Ca I 4227    | Ca I    | 4226.73 | Ca I  | GKM
-G band       | CH G    | 4305.00 | CH    | FGK
-H gamma      | Hγ      | 4340.47 | H     | OBAFG
-Fe I 4383    | Fe I    | 4383.55 | Fe I  | FGK
-He I 4388    | He I    | 4387.93 | He I  | B
-He I 4471    | He I    | 4471.50 | He I  | OB
-Mg II 4481   | Mg II   | 4481.23 | Mg II | BA
-He II 4541   | He II   | 4541.59 | He II | O
-Si III 4553  | Si III  | 4552.62 | Si III| B
-N III 4634   | N III   | 4634.14 | N III | O
-C III 4650   | C III   | 4650.25 | C III | OB
-He II 4686   | He II   | 4685.70 | He II | O
-TiO 4761     | TiO     | 4761.00 | TiO   | M
-H beta       | Hβ      | 4861.33 | H     | OBAFGK
-He I 4922    | He I    | 4921.93 | He I  | OB
-TiO 4954     | TiO     | 4954.00 | TiO   | M
-He I 5016    | He I    | 5015.68 | He I  | B
-Mg b1        | Mg b    | 5183.60 | Mg I  | FGK
-Mg b2        | Mg b    | 5172.68 | Mg I  | FGK
-Mg b4        | Mg b    | 5167.32 | Mg I  | FGK
-TiO 5167     | TiO     | 5167.00 | TiO   | M
-Fe I 5270    | Fe I    | 5269.54 | Fe I  | GK
-He II 5412   | He II   | 5411.52 | He II | O
-TiO 5448     | TiO     | 5448.00 | TiO   | M
-He I 5876    | He I    | 5875.62 | He I  | OB
-Na D2        | Na D    | 5889.95 | Na I  | GKM
-Na D1        | Na D    | 5895.92 | Na I  | GKM
-TiO 5847     | TiO     | 5847.00 | TiO   | M
-TiO 6158     | TiO     | 6158.00 | TiO   | M
-CaH 6382     | CaH     | 6382.00 | CaH   | M
-H alpha      | Hα      | 6562.80 | H     | OBAFGKM
-TiO 6651     | TiO     | 6651.00 | TiO   | M
-He I 6678    | He I    | 6678.15 | He I  | OB
-CaH 6830     | CaH     | 6830.00 | CaH   | M
-TiO 7054     | TiO     | 7054.00 | TiO   | M
-He I 7065    | He I    | 7065.19 | He I  | OB
-TiO 7589     | TiO     | 7589.00 | TiO   | M
-K I 7699     | K I     | 7698.96 | K I   | M
-O I 7774     | O I     | 7773.40 | O I   | BAF
-Na I 8183    | Na I    | 8183.26 | Na I  | M
-Na I 8195    | Na I    | 8194.82 | Na I  | M
-TiO 8432     | TiO     | 8432.00 | TiO   | M
-Ca II 8498   | Ca II   | 8498.02 | Ca II | FGKM
-Ca II 8542   | Ca II   | 8542.09 | Ca II | FGKM
-Ca II 8662   | Ca II   | 8662.14 | Ca II | FGKM
-Pa 12        | Pa12    | 8750.47 | H     | BA
-Pa 11        | Pa11    | 8862.78 | H     | BA
+  H10          | H10     | 3797.90 | H      | BA
+  H9           | H9      | 3835.39 | H      | BA
+  H8           | H8      | 3889.05 | H      | BAF
+* Ca II K      | Ca II K | 3933.66 | Ca II  | AFGK
+* Ca II H      | Ca II H | 3968.47 | Ca II  | FGK
+  H epsilon    | Hε      | 3970.07 | H      | BA
+* He I 4026    | He I    | 4026.19 | He I   | OB
+  Fe I 4046    | Fe I    | 4045.81 | Fe I   | GK
+  Sr II 4078   | Sr II   | 4077.71 | Sr II  | GK
+* Si IV 4089   | Si IV   | 4088.86 | Si IV  | OB
+* H delta      | Hδ      | 4101.74 | H      | OBAFG
+  Si II 4128   | Si II   | 4128.07 | Si II  | B
+  He I 4144    | He I    | 4143.76 | He I   | B
+  Fe I 4144    | Fe I    | 4143.87 | Fe I   | K
+  He II 4200   | He II   | 4199.83 | He II  | O
+* Ca I 4227    | Ca I    | 4226.73 | Ca I   | GKM
+* G band       | CH G    | 4305.00 | CH     | FGK
+* H gamma      | Hγ      | 4340.47 | H      | OBAFG
+  Fe I 4383    | Fe I    | 4383.55 | Fe I   | FGK
+  He I 4388    | He I    | 4387.93 | He I   | B
+* He I 4471    | He I    | 4471.50 | He I   | OB
+* Mg II 4481   | Mg II   | 4481.23 | Mg II  | BA
+* He II 4541   | He II   | 4541.59 | He II  | O
+* Si III 4553  | Si III  | 4552.62 | Si III | B
+  N III 4634   | N III   | 4634.14 | N III  | O
+  C III 4650   | C III   | 4650.25 | C III  | OB
+* He II 4686   | He II   | 4685.70 | He II  | O
+  TiO 4761     | TiO     | 4761.00 | TiO    | M
+* H beta       | Hβ      | 4861.33 | H      | OBAFGK
+  He I 4922    | He I    | 4921.93 | He I   | OB
+* TiO 4954     | TiO     | 4954.00 | TiO    | M
+  He I 5016    | He I    | 5015.68 | He I   | B
+* Mg b1        | Mg b    | 5183.60 | Mg I   | FGK
+* Mg b2        | Mg b    | 5172.68 | Mg I   | FGK
+* Mg b4        | Mg b    | 5167.32 | Mg I   | FGK
+  TiO 5167     | TiO     | 5167.00 | TiO    | M
+  Fe I 5270    | Fe I    | 5269.54 | Fe I   | GK
+  He II 5412   | He II   | 5411.52 | He II  | O
+* TiO 5448     | TiO     | 5448.00 | TiO    | M
+* He I 5876    | He I    | 5875.62 | He I   | OB
+* Na D2        | Na D    | 5889.95 | Na I   | GKM
+* Na D1        | Na D    | 5895.92 | Na I   | GKM
+  TiO 5847     | TiO     | 5847.00 | TiO    | M
+* TiO 6158     | TiO     | 6158.00 | TiO    | M
+  CaH 6382     | CaH     | 6382.00 | CaH    | M
+* H alpha      | Hα      | 6562.80 | H      | OBAFGKM
+  TiO 6651     | TiO     | 6651.00 | TiO    | M
+  He I 6678    | He I    | 6678.15 | He I   | OB
+* CaH 6830     | CaH     | 6830.00 | CaH    | M
+* TiO 7054     | TiO     | 7054.00 | TiO    | M
+  He I 7065    | He I    | 7065.19 | He I   | OB
+  TiO 7589     | TiO     | 7589.00 | TiO    | M
+  K I 7699     | K I     | 7698.96 | K I    | M
+  O I 7774     | O I     | 7773.40 | O I    | BAF
+  Na I 8183    | Na I    | 8183.26 | Na I   | M
+* Na I 8195    | Na I    | 8194.82 | Na I   | M
+  TiO 8432     | TiO     | 8432.00 | TiO    | M
+* Ca II 8498   | Ca II   | 8498.02 | Ca II  | FGKM
+* Ca II 8542   | Ca II   | 8542.09 | Ca II  | FGKM
+* Ca II 8662   | Ca II   | 8662.14 | Ca II  | FGKM
+  Pa 12        | Pa12    | 8750.47 | H      | BA
+  Pa 11        | Pa11    | 8862.78 | H      | BA
 """
 
 # Worthey et al. (1994, ApJS 94, 687), Trager et al. (1998, ApJS 116, 1).
@@ -210,8 +213,11 @@ def _vacuum(bands: Sequence[Band]) -> tuple[Band, ...]:
 
 
 def _read_lines() -> dict[str, Line]:
-    rows = [[cell.strip() for cell in row.split("|")] for row in _LINES.strip().splitlines()]
-    lines = [Line(n, label, float(air_to_vacuum(float(w))), e, t) for n, label, w, e, t in rows]
+    lines = []
+    for row in _LINES.strip("\n").splitlines():
+        name, label, air, element, types = (cell.strip() for cell in row[2:].split("|"))
+        wave = float(air_to_vacuum(float(air)))
+        lines.append(Line(name, label, wave, element, types, main=row[0] == "*"))
     return {line.name: line for line in sorted(lines, key=lambda line: line.wave)}
 
 

@@ -82,7 +82,7 @@ def to_svg(figure: Figure, *, title: str) -> str:
 
     buffer = io.StringIO()
     with style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     start = text.index("<svg")
     head, rest = text[start:].split(">", 1)

@@ -333,3 +333,17 @@ def repeatability(
         mean_abs=float(apart.mean()) if apart.size else float("nan"),
         median_abs=float(np.median(apart)) if apart.size else float("nan"),
     )
+
+
+def mean_recall(scores: Sequence[ClassScore]) -> tuple[float, float, float]:
+    """Unweighted mean recall over the classes with true members, and its 95 % interval.
+
+    The half widths of the classes' intervals add in quadrature.
+    """
+    seen = [s.recall for s in scores if s.recall.n > 0]
+    if not seen:
+        return float("nan"), 0.0, 1.0
+    mean = float(np.mean([s.value for s in seen]))
+    below = float(np.sqrt(np.sum([(s.value - s.low) ** 2 for s in seen]))) / len(seen)
+    above = float(np.sqrt(np.sum([(s.high - s.value) ** 2 for s in seen]))) / len(seen)
+    return mean, max(mean - below, 0.0), min(mean + above, 1.0)

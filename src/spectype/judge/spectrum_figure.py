@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 _LABEL_SIZE = 7.0
 _NO_TYPE = "AGM"  # lines to name where no type is known: hydrogen, metals, bands
 _NOISY = 15.0  # below this S/N a smoothed curve is drawn over the pixels
+_FARTHEST = 4.0  # label widths between a line and its label
 _MERGED = 80.0  # Angstrom; neighbours with one label share it
 
 
@@ -189,15 +190,22 @@ def draw_telluric(axes: Axes, *, named: bool = True) -> None:
 
 
 def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> None:
-    """Name lines above the spectrum, labels side by side, each with a leader to its line."""
+    """Name lines above the spectrum, labels side by side, each with a leader to its line.
+
+    Where labels would end up far from their lines, only the main lines are named.
+    """
     low, high = axes.get_xlim()
-    groups = _grouped([x for x in lines if low < x.wave * (1 + redshift) < high])
-    if not groups:
-        return
+    visible = [x for x in lines if low < x.wave * (1 + redshift) < high]
     width = axes.get_window_extent().width / axes.figure.dpi * 72.0  # points
     gap = 1.25 * _LABEL_SIZE / width * (high - low)
-    centres = np.array([np.mean([x.wave for x in group]) for group in groups]) * (1 + redshift)
-    places = spread(centres, gap=gap, low=low + gap / 2, high=high - gap / 2)
+    for chosen in (visible, [x for x in visible if x.main]):
+        groups = _grouped(chosen)
+        if not groups:
+            return
+        centres = np.array([np.mean([x.wave for x in g]) for g in groups]) * (1 + redshift)
+        places = spread(centres, gap=gap, low=low + gap / 2, high=high - gap / 2)
+        if np.abs(places - centres).max() < _FARTHEST * gap:
+            break
     for group, centre, place in zip(groups, centres, places, strict=True):
         for line in group:
             axes.plot(

@@ -155,6 +155,15 @@ def spectrum_url(obsid: int | str, release: str, *, token: str | None = None) ->
     return base + (f"?token={token}" if token else "")
 
 
+def night_url(obsdate: str, release: str) -> str:
+    """Address of the archive of all low-resolution spectra of one night (a tar file)."""
+    number, version = split_release(release)
+    if version is None:
+        raise UsageError(f"DR{number} has versions", remedy=f"write it like dr{number}/v2.0")
+    night = obsdate.strip().replace("-", "")
+    return f"https://www.lamost.org/dr{number}/{_long(version)}/tar/lrs-fits/{night}.tar.gz"
+
+
 def _long(version: str) -> str:
     return version if "." in version else f"{version}.0"
 

@@ -1,4 +1,10 @@
-"""A star's light: emergent flux from effective temperature, gravity and metallicity."""
+"""A star's light: emergent flux from effective temperature, gravity and metallicity.
+
+Local thermodynamic equilibrium in a plane-parallel atmosphere: `atmosphere` gives temperature and
+pressure, `opacity`, `hydrogen`, `metal_lines` and `molecules` the absorption, this module the
+flux. What such a model cannot give is added as a documented correction: the emission lines of Of
+stars, and the veil of weak lines that no short list holds.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
+from spectype.simulate import hydrogen, metal_lines, molecules
+from spectype.simulate.atmosphere import Atmosphere, model
+from spectype.simulate.gas import K_EV, Gas
+from spectype.simulate.opacity import C2, continuous
 
 Floats = NDArray[np.float64]
 
 # Vacuum wavelengths, uniform in ln(lambda): 17 km/s a pixel, a quarter of a LAMOST pixel.
 STEP = 1e-4 * np.log(10) / 4
 WAVE: Floats = np.exp(np.arange(np.log(3600.0), np.log(9250.0), STEP))
+_COARSE: Floats = np.exp(np.arange(np.log(3590.0), np.log(9270.0), 4 * STEP))
+_WEAK = 2e-3  # lines and wings below this share of the continuum's opacity are left out
+_CORE = np.array([0.0, 0.35, 0.7, 1.1, 1.6, 2.2, 3.0, 4.2])  # Doppler widths around a line
 
 
 def check(teff: float, logg: float, feh: float) -> None:
@@ -25,53 +38,228 @@ def check(teff: float, logg: float, feh: float) -> None:
 
 
 def emergent_flux(teff: float, logg: float, feh: float = 0.0) -> Floats:
-    """Flux per wavelength at the star's surface, on `WAVE`, shape (n_wave,) [relative]."""
+    """Flux per wavelength at a star's surface.
+
+    Parameters
+    ----------
+    teff, logg, feh : float
+        Effective temperature [K], log10 of gravity [cm/s2], metals against the Sun [dex].
+
+    Returns
+    -------
+    ndarray, shape (len(WAVE),), float64
+        Flux [erg/s/cm2/Angstrom] on `WAVE` [vacuum], free of instrument, rotation and dust.
+
+    Raises
+    ------
+    UsageError
+        Outside 2300-60000 K, log g -0.6 ... 9, [Fe/H] -4 ... 1.
+    """
     check(teff, logg, feh)
-    c2 = 1.4388e8
-    flux = WAVE**-5.0 / np.expm1(c2 / WAVE / teff) * 3600.0**5
-    if teff > 5200:
-        jump = 0.55 * np.exp(-(((np.log10(teff) - 3.96) / 0.14) ** 2))
-        flux *= 1 - jump / (1 + np.exp((WAVE - 3680) / 12))
-        flux *= 1 - 0.3 * jump / (1 + np.exp((WAVE - 8300) / 30))
-    return flux * np.exp(-_lines(teff, logg, feh))
+    atmosphere = model(teff, logg, feh)
+    gas = atmosphere.gas
+    background = continuous(_COARSE[::10], gas)
+    chosen, grid = _grid(atmosphere, background)
+    total = _spread(background, _COARSE[::10], grid)
+    _add_hydrogen(total, grid, atmosphere, background)
+    for line, strength, reach in chosen:
+        _add_line(total, grid, line, strength, reach, atmosphere)
+    if teff < 7000:
+        total += _veil(gas, grid, _spread(background, _COARSE[::10], grid))
+        flux = _behind_bands(total, grid, atmosphere)
+    else:
+        flux = _flux(total, grid, atmosphere)
+    return _rebin(flux, grid) * wind(WAVE, teff, logg)
 
 
-def _lines(teff: float, logg: float, feh: float) -> Floats:
-    depth = np.zeros_like(WAVE)
-    log_t = np.log10(teff)
+def _grid(
+    atmosphere: Atmosphere, background: Floats
+) -> tuple[list[tuple[metal_lines.MetalLine, Floats, float]], Floats]:
+    """Lines that matter, each with its strength and reach, and wavelengths that resolve them."""
+    gas = atmosphere.gas
+    heights = np.searchsorted(atmosphere.tau, (1e-3, 0.03, 0.4))
+    chosen, points = [], [_COARSE]
+    for line in metal_lines.line_list():
+        strength = metal_lines.strength(line, gas)
+        doppler, a = metal_lines.widths(line, gas, atmosphere.turbulence)
+        i = min(int(np.searchsorted(_COARSE[::10], line.wave)), background.shape[1] - 1)
+        scale = strength * line.wave**2 / 2.99792458e18 / (1.7725 * doppler)
+        ratio = (scale / background[:, i])[heights]
+        if ratio.max() < _WEAK:
+            continue
+        wing = np.sqrt(np.max(ratio * a[heights]) / 1.7725 / _WEAK)
+        reach = float(np.clip(max(wing, 4.2) * doppler[heights].max(), 0.0, 120.0))
+        chosen.append((line, strength, reach))
+        core = _CORE * doppler[heights[1]]
+        points.append(line.wave + np.concatenate([-core[:0:-1], core]))
+    grid = np.unique(np.concatenate(points))
+    return chosen, grid[np.concatenate([[True], np.diff(grid) > 0.004])]
 
-    def line(centre: float, strength: float, width: float, lorentz: bool = False) -> None:
-        x = (WAVE - centre) / width
-        depth[:] += strength * (1 / (1 + x * x) if lorentz else np.exp(-x * x))
 
-    def peak(at: float, width: float) -> float:
-        return float(np.exp(-(((log_t - np.log10(at)) / width) ** 2)))
+def _spread(table: Floats, at: Floats, grid: Floats) -> Floats:
+    """Interpolate opacities (n_depths, len(at)) to the grid."""
+    place = np.clip(np.searchsorted(at, grid) - 1, 0, len(at) - 2)
+    part = ((grid - at[place]) / (at[place + 1] - at[place])).astype(np.float32)
+    low, high = table[:, place].astype(np.float32), table[:, place + 1].astype(np.float32)
+    return np.asarray(low + (high - low) * part)
 
-    hydrogen = peak(9300, 0.17) + 0.05
-    for n in range(3, 25):
-        centre = 911.763 / (0.25 - n**-2.0)
-        line(
-            centre,
-            hydrogen * 1.1 * min(1, 8 / n),
-            (3 + 2 * (logg - 1)) * (1 + 0.5 * hydrogen),
-            True,
-        )
-    for wave, strength in ((4027.3, 0.25), (4472.7, 0.3), (4922.9, 0.15), (5877.2, 0.3)):
-        line(wave, strength * peak(21000, 0.16), 3.0)
-    for wave, strength in ((4201.0, 0.3), (4542.9, 0.3), (4687.0, 0.35), (5413.0, 0.3)):
-        line(wave, strength * peak(42000, 0.1), 3.0)
-    metals = 10 ** (0.5 * feh)
-    for wave, strength, width, at in (
-        (3934.8, 4.0, 9.0, 4800), (3969.6, 3.5, 8.0, 4800), (4305.0, 0.5, 12.0, 5200),
-        (4227.9, 1.5, 4.0, 3900), (5175.0, 0.8, 14.0, 4000), (5892.0, 1.2, 5.0, 3600),
-        (8500.4, 0.7, 3.0, 4600), (8544.4, 1.1, 4.0, 4600), (8664.5, 0.9, 4.0, 4600),
-        (5270.0, 0.25, 5.0, 4200), (4384.0, 0.4, 3.0, 4500), (4046.0, 0.6, 4.0, 4500),
+
+def _add_hydrogen(total: Floats, grid: Floats, atmosphere: Atmosphere, background: Floats) -> None:
+    gas = atmosphere.gas
+    for line in hydrogen.lines(grid[0] - 30, grid[-1] + 60):
+        if line.charge == 2 and gas.temperature[-12] < 18000:
+            continue
+        half = 0.035 * line.wave if line.upper < line.lower + 5 else 0.02 * line.wave
+        low, high = np.searchsorted(grid, (line.wave - half, line.wave + half))
+        if high <= low:
+            continue
+        emission = -np.expm1(-C2 / (line.wave * gas.temperature))
+        found = hydrogen.opacity(grid[low:high], line, gas, atmosphere.turbulence)
+        total[:, low:high] += found * emission[:, None]
+
+
+def _add_line(
+    total: Floats, grid: Floats, line: metal_lines.MetalLine, strength: Floats, reach: float,
+    atmosphere: Atmosphere,
+) -> None:  # fmt: skip
+    doppler, a = metal_lines.widths(line, atmosphere.gas, atmosphere.turbulence)
+    emission = -np.expm1(-C2 / (line.wave * atmosphere.gas.temperature))
+    scale = strength * emission * line.wave**2 / 2.99792458e18 / (1.7725 * doppler)
+    core = min(7.0 * float(doppler.max()), reach)
+    edges = line.wave + np.array([-reach, -core, core, reach])
+    start, left, right, stop = np.searchsorted(grid, edges)
+    shape = metal_lines.voigt
+    for low, high, profile in ((start, left, _wing), (left, right, shape), (right, stop, _wing)):
+        if high > low:
+            u = (grid[low:high] - line.wave)[None, :] / doppler[:, None]
+            total[:, low:high] += scale[:, None] * profile(u, a[:, None])
+
+
+def _wing(u: Floats, a: Floats) -> Floats:
+    """Voigt function far from the core."""
+    square = u * u + a * a
+    return np.asarray(a / 1.7725 / square * (1 + 1.5 / square), dtype=np.float64)
+
+
+def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats:
+    """Flux through molecular bands whose lines are narrower than the grid: a picket fence.
+
+    A share `FILLED` of the wavelengths lies within lines, where a band's opacity is gathered; the
+    rest sees none of it. So a band saturates as its lines do, not as a smooth absorber would.
+    """
+    if atmosphere.gas.temperature[0] > 5400:
+        return _flux(total, grid, atmosphere)
+    dense = _bands(atmosphere.gas, molecules.DENSE, grid)
+    open_ = _bands(atmosphere.gas, molecules.OPEN, grid)
+    covered = FILLED_DENSE - FILLED_OPEN
+    flux = FILLED_OPEN * _flux(total + dense / FILLED_DENSE + open_ / FILLED_OPEN, grid, atmosphere)
+    if dense.max() > 0 and atmosphere.gas.temperature[0] < 3700:
+        flux += covered * _flux(total + dense / FILLED_DENSE, grid, atmosphere)
+    else:
+        return flux + (1 - FILLED_OPEN) * _flux(total, grid, atmosphere)
+    return flux + (1 - FILLED_DENSE) * _flux(total, grid, atmosphere)
+
+
+# Shares of the wavelengths of a band that its lines cover: Doppler width over mean spacing.
+FILLED_DENSE, FILLED_OPEN = 0.8, 0.35
+
+
+def _bands(gas: Gas, names: tuple[str, ...], grid: Floats) -> Floats:
+    step, first = 2 * STEP, float(_COARSE[0])
+    found = molecules.opacity(gas, names, first=first, last=float(_COARSE[-1]), step=step)
+    at = first * np.exp(step * np.arange(found.shape[1]))
+    return _spread(found, at, grid)
+
+
+def _veil(gas: Gas, grid: Floats, background: Floats) -> Floats:
+    """Weak lines of neutral iron-group atoms, thousands of them, as a smooth opacity.
+
+    Its run with wavelength follows the density of such lines in the Sun's spectrum (Moore, Minnaert
+    & Houtgast 1966), which falls by e in some 350 Angstrom; its amount was set against spectra of
+    G and K dwarfs. In M stars the place of iron is taken by the blue systems of TiO and by molecules
+    that are not in this model (CaOH, AlO), counted here by the number of TiO molecules.
+    """
+    iron = gas.stages["Fe"][0] * np.exp(-3.0 / (K_EV * gas.temperature))
+    # Below 4000 Angstrom the list itself is dense.
+    run = np.exp(-np.clip(grid - 4000, 0, None) / 350 - np.clip(4000 - grid, 0, None) / 200)
+    oxide = np.clip((5500.0 - grid) / 900.0, 0.0, 1.0)
+    weak = VEIL * iron[:, None] * run
+    # Weak lines leave light between them: they cannot do more than triple the opacity.
+    weak = weak / (1 + weak / (2 * background))
+    return np.asarray(weak + VEIL_OXIDE * gas.molecules["TiO"][:, None] * oxide, dtype=np.float32)
+
+
+VEIL = 4e-17  # cm2 an excited iron atom at 4000 Angstrom
+VEIL_OXIDE = 4e-18  # cm2 a TiO molecule in the blue, where its weaker systems crowd
+
+
+def _flux(opacity: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats:
+    """Formal solution: integral of the source function over the third exponential integral."""
+    tau = atmosphere.tau
+    ratio = opacity / atmosphere.opacity[:, None].astype(np.float32)
+    # d tau_lambda = ratio d tau; trapezoid in ln tau, where the layers are evenly spaced.
+    scaled = ratio * tau[:, None].astype(np.float32)
+    step = np.float32(np.log(tau[1] / tau[0]))
+    depth = np.cumsum(0.5 * step * (scaled[1:] + scaled[:-1]), axis=0, dtype=np.float32)
+    depth = np.concatenate([scaled[:1], scaled[:1] + depth])
+    source = _planck(grid, atmosphere.gas.temperature)
+    e3 = _third_exponential(depth)
+    middle = 0.5 * (source[1:] + source[:-1])
+    flux = 2 * ((e3[:-1] - e3[1:]) * middle).sum(axis=0)
+    flux += 2 * (0.5 - e3[0]) * source[0] + 2 * e3[-1] * source[-1]
+    return np.asarray(np.pi * flux, dtype=np.float64)
+
+
+def _planck(wave: Floats, temperature: Floats) -> NDArray[np.float32]:
+    x = C2 / (wave[None, :] * temperature[:, None])
+    value = 1.191043e27 / wave[None, :] ** 5 / np.expm1(np.clip(x, 1e-6, 80))
+    return np.asarray(value, dtype=np.float32)
+
+
+def _table() -> tuple[float, float, NDArray[np.float32]]:
+    from scipy.special import expn
+
+    x = np.linspace(-7.0, 1.8, 4000)
+    return float(x[0]), float(x[1] - x[0]), np.asarray(expn(3, 10**x), dtype=np.float32)
+
+
+_E3: list[tuple[float, float, NDArray[np.float32]]] = []
+
+
+def _third_exponential(depth: Floats) -> NDArray[np.float32]:
+    if not _E3:
+        _E3.append(_table())
+    start, step, table = _E3[0]
+    place = (np.log10(np.maximum(depth, 1e-7, dtype=np.float32)) - start) / step
+    place = np.clip(place, 0, len(table) - 1.001)
+    low = place.astype(np.int32)
+    part = (place - low).astype(np.float32)
+    return np.asarray(table[low] * (1 - part) + table[low + 1] * part, dtype=np.float32)
+
+
+def _rebin(flux: Floats, grid: Floats) -> Floats:
+    """Mean flux in the pixels of `WAVE` (flux is conserved)."""
+    total = np.concatenate([[0.0], np.cumsum(0.5 * (flux[1:] + flux[:-1]) * np.diff(grid))])
+    edges = np.concatenate([WAVE * np.exp(-STEP / 2), WAVE[-1:] * np.exp(STEP / 2)])
+    return np.asarray(np.diff(np.interp(edges, grid, total)) / np.diff(edges), dtype=np.float64)
+
+
+def wind(wave: Floats, teff: float, logg: float) -> Floats:
+    """Emission of O stars' winds over their photospheres, a factor on the flux.
+
+    Hot supergiants show N III 4634-4642 and He II 4686 in emission and filled-in H alpha (the f
+    phenomenon, Sota et al. 2011, ApJS 193, 24); the equivalent widths grow with temperature and
+    luminosity, here linearly between the dwarfs and the Iaf stars of their atlas.
+    """
+    if teff < 22000:
+        return np.ones_like(wave)
+    hot = float(np.clip((teff - 29000) / 9000, 0, 1))
+    height = float(np.clip((3.92 - logg) / 0.5, 0, 1.3))
+    factor = np.ones_like(wave)
+    for centre, sigma, equivalent in (
+        (4635.3, 1.8, hot * (0.15 + 1.0 * height)), (4642.0, 1.8, hot * (0.25 + 1.5 * height)),
+        (4687.0, 3.5, 2.5 * hot * height), (6564.6, 5.0, 3.0 * height * (0.3 + hot)),
+        (5697.5, 2.0, 0.5 * hot * height),
     ):  # fmt: skip
-        line(wave, strength * metals * peak(at, 0.16), width, width > 6)
-    if teff < 4300:
-        oxide = ((4300 - teff) / 1000) ** 1.5
-        for head, width in ((4761, 120), (4954, 120), (5167, 150), (5448, 150), (5847, 200),
-                            (6158, 220), (6651, 150), (7054, 200), (7589, 200), (8432, 150)):  # fmt: skip
-            x = (WAVE - head) / width
-            depth[:] += oxide * np.where(x > 0, np.exp(-np.clip(x, 0, 50)), 0)
-    return depth
+        factor += equivalent / (sigma * 2.5066) * np.exp(-0.5 * ((wave - centre) / sigma) ** 2)
+    return factor

@@ -21,12 +21,19 @@ Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES
 
 # Type codes of the nodes: close where spectra change quickly.
 TYPES = np.array(
+    [3, 5, 7, 9, 10, 11.5, 13, 15.5, 18, 20, 22, 25, 28, 30, 32, 35, 38, 41, 44.5, 48, 50, 52, 54, 56,
+     58, 60, 61.5, 63, 64.5, 66, 67.5]
+)  # fmt: skip
+METALLICITIES
+
+# Type codes of the nodes: close where spectra change quickly.
+TYPES = np.array(
     [3, 5, 7, 8, 9, 9.5, 10, 11, 12, 13, 15, 17, 18, 19, 20, 21, 22, 24, 26, 28, 30, 32, 35, 38, 40,
      42, 45, 48, 50, 52, 53, 54, 55, 57, 59, 60, 61, 62, 63, 64, 65, 66, 67]
 )  # fmt: skip
-METALLICITIES = np.array([-1.5, -0.5, 0.0, 0.4])
+METALLICITIES = np.array([-1.5, -0.4, 0.3])
 WHITE_DWARFS = np.array([8000, 10000, 12500, 16000, 22000, 32000])  # hydrogen atmospheres [K]
-_SOLAR = 2
+_SOLAR = 1
 _METALS_MATTER_FROM = 28.0  # A8: hotter nodes are computed for solar abundances only
 
 
@@ -51,8 +58,8 @@ def mixture(code: float, height: float, feh: float) -> Mixture:
             for k, c in axes[2]:
                 # A metal-poor star beside a hot node meets that node's only metallicity.
                 k = k if TYPES[i] >= _METALS_MATTER_FROM else _SOLAR
-                # No metal-poor supergiants: the survey has none, and the nodes cost time.
-                k = max(k, 1) if j == 2 else k
+                # Supergiants have one metallicity: there are few, and nodes cost time.
+                k = _SOLAR if j == 2 else k
                 found[(i, j, k)] = found.get((i, j, k), 0.0) + a * b * c
     kept = {node: weight for node, weight in found.items() if weight > 1e-6}
     return Mixture(nodes=tuple(kept), weights=tuple(kept.values()))
@@ -76,7 +83,13 @@ def node_parameters(node: Node) -> tuple[float, float, float]:
     if i < 0:
         return float(WHITE_DWARFS[j]), 8.0, -4.0
     teff, logg = calibration.parameters(TYPES[i : i + 1], np.array([float(j)]))
-    return float(teff[0]), float(logg[0]), float(METALLICITIES[k])
+    metals = 0.0 if solar_only(i, j) else float(METALLICITIES[k])
+    return float(teff[0]), float(logg[0]), metals
+
+
+def solar_only(i: int, j: int) -> bool:
+    """Whether the nodes of this type and height exist for solar metals only."""
+    return bool(TYPES[i] < _METALS_MATTER_FROM or j == 2)
 
 
 def compute(node: Node) -> NDArray[np.float32]:

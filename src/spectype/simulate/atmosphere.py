@@ -1,0 +1,124 @@
+"""The run of temperature and pressure with depth.
+
+The temperature is that of a grey atmosphere with Hopf's function (as fitted by Mihalas 1978,
+Stellar Atmospheres, section 3-3) on the Rosseland scale, its surface cooled as blanketing by lines
+cools it: by a tenth or so, after the models of Holweger & Mueller 1974 (Sol. Phys. 39, 19) for the
+Sun and of Kurucz 1979 (ApJS 40, 1) for hotter stars. The pressure is hydrostatic, reduced by that
+of radiation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.simulate.gas import Gas, solve
+from spectype.simulate.opacity import rosseland
+
+Floats = NDArray[np.float64]
+DEPTHS: Floats = np.logspace(-5.5, 2.0, 52)  # Rosseland optical depth
+_LOG_T = np.linspace(np.log10(1300.0), np.log10(240000.0), 56)
+_LOG_P = np.linspace(-3.0, 9.0, 37)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Atmosphere:
+    """A model atmosphere on `DEPTHS`: gas, Rosseland opacity [cm-1], microturbulence [cm/s]."""
+
+    tau: Floats
+    gas: Gas
+    opacity: Floats
+    turbulence: float
+
+
+def temperature(teff: float, tau: Floats) -> Floats:
+    """Temperature [K] at Rosseland depths."""
+    hopf = 0.7104 - 0.1331 * np.exp(-3.4488 * tau)
+    grey = teff * (0.75 * (tau + hopf)) ** 0.25
+    cooling = float(
+        np.interp(
+            teff,
+            [3500, 3900, 4600, 6000, 10000, 15000, 35000, 45000],
+            [0.08, 0.03, 0.03, 0.04, 0.10, 0.18, 0.18, 0.10],
+        )
+    )
+    if teff < 5000:
+        # Convection flattens the deep layers of cool stars.
+        ceiling = teff * float(np.interp(teff, [3400, 4200, 5000], [1.12, 1.3, 1.8]))
+        grey = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
+    # The layers that form strong lines are cooled; those that form the continuum are not.
+    return np.asarray(grey * (1 - cooling / (1 + (tau / 0.02) ** 0.5)), dtype=np.float64)
+
+
+def molecular_mean(run: Floats, pressure: Floats, feh: float) -> Floats:
+    """Mean opacity of water and oxides [cm2/g], which holds up the outer layers of cool stars.
+
+    A round value of the tables of Ferguson et al. 2005 (ApJ 623, 585) between 2000 and 3500 K.
+    """
+    amount = 0.04 * 10**feh * (pressure / 1e5) ** 0.6
+    return np.asarray(amount / (1 + np.exp(np.clip((run - 3700) / 170, -50, 50))), dtype=np.float64)
+
+
+def model(teff: float, logg: float, feh: float = 0.0) -> Atmosphere:
+    """Hydrostatic model of effective temperature [K], log g [cm/s2] and [Fe/H]."""
+    table = _mass_opacity(round(feh, 2))
+    run = temperature(teff, DEPTHS)
+    gravity = 10.0**logg
+    radiation = 5.670374e-5 * teff**4 / 2.99792458e10  # per unit of optical depth [dyn/cm2]
+    # A start that the integration forgets within a few steps.
+    pressure = np.empty_like(DEPTHS)
+    log_p = np.log10(gravity * DEPTHS[0]) + 1.0
+    for _ in range(30):
+        kappa = _lookup(table, np.log10(run[0]), log_p)
+        log_p = 0.5 * (log_p + np.log10(_gain(gravity, kappa, radiation) * DEPTHS[0]))
+    pressure[0] = 10**log_p
+    for i in range(1, len(DEPTHS)):
+        pressure[i] = _step(table, pressure[i - 1], run[i - 1 : i + 1], DEPTHS[i - 1 : i + 1], gravity, radiation)  # fmt: skip
+    gas = solve(run, pressure, feh)
+    opacity = rosseland(gas) + molecular_mean(run, pressure, feh) * gas.density
+    turbulence = 1.2e5 if logg > 3.3 else 1.2e5 + 0.6e5 * (3.3 - logg)
+    if teff > 7000:
+        turbulence = max(turbulence, 2.5e5)
+    if teff > 20000:
+        turbulence = max(turbulence, 8e5 if logg < 3.4 else 5e5)
+    return Atmosphere(tau=DEPTHS, gas=gas, opacity=opacity, turbulence=turbulence)
+
+
+def _gain(gravity: float, kappa: float, radiation: float) -> float:
+    """dP/dtau of the gas: gravity less radiation, which never lifts more than 9 tenths."""
+    return max(gravity / kappa - radiation, 0.1 * gravity / kappa)
+
+
+def _step(
+    table: Floats, pressure: float, run: Floats, tau: Floats, gravity: float, radiation: float
+) -> float:
+    """Heun's method in ln P against ln tau."""
+    h = float(np.log(tau[1] / tau[0]))
+    kappa = _lookup(table, np.log10(run[0]), np.log10(pressure))
+    slope = tau[0] * _gain(gravity, kappa, radiation) / pressure
+    guess = pressure * np.exp(min(slope, 3.0) * h)
+    kappa = _lookup(table, np.log10(run[1]), np.log10(guess))
+    after = tau[1] * _gain(gravity, kappa, radiation) / guess
+    return float(pressure * np.exp(0.5 * (min(slope, 3.0) + min(after, 3.0)) * h))
+
+
+@lru_cache(maxsize=16)
+def _mass_opacity(feh: float) -> Floats:
+    """log10 of the Rosseland mean [cm2/g] on the grid of temperature and pressure."""
+    t, p = np.meshgrid(10**_LOG_T, 10**_LOG_P, indexing="ij")
+    gas = solve(t.ravel(), p.ravel(), feh)
+    kappa = rosseland(gas) / gas.density + molecular_mean(t.ravel(), p.ravel(), feh)
+    return np.asarray(np.log10(kappa).reshape(t.shape), dtype=np.float64)
+
+
+def _lookup(table: Floats, log_t: float, log_p: float) -> float:
+    x = (np.clip(log_t, _LOG_T[0], _LOG_T[-1]) - _LOG_T[0]) / (_LOG_T[1] - _LOG_T[0])
+    y = (np.clip(log_p, _LOG_P[0], _LOG_P[-1]) - _LOG_P[0]) / (_LOG_P[1] - _LOG_P[0])
+    i, j = min(int(x), len(_LOG_T) - 2), min(int(y), len(_LOG_P) - 2)
+    u, v = x - i, y - j
+    low = table[i, j] * (1 - v) + table[i, j + 1] * v
+    high = table[i + 1, j] * (1 - v) + table[i + 1, j + 1] * v
+    return float(10 ** (low * (1 - u) + high * u))

@@ -258,7 +258,7 @@ def wind(wave: Floats, teff: float, logg: float) -> Floats:
     factor = np.ones_like(wave)
     for centre, sigma, equivalent in (
         (4635.3, 1.8, hot * (0.15 + 1.0 * height)), (4642.0, 1.8, hot * (0.25 + 1.5 * height)),
-        (4687.0, 3.5, 2.5 * hot * height), (6564.6, 5.0, 3.0 * height * (0.3 + hot)),
+        (4687.0, 3.5, hot * (0.25 + 2.5 * height)), (6564.6, 5.0, 3.0 * height * (0.3 + hot)),
         (5697.5, 2.0, 0.5 * hot * height),
     ):  # fmt: skip
         factor += equivalent / (sigma * 2.5066) * np.exp(-0.5 * ((wave - centre) / sigma) ** 2)

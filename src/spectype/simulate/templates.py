@@ -17,21 +17,7 @@ from spectype.simulate import calibration
 from spectype.simulate.physics import emergent_flux
 
 Floats = NDArray[np.float64]
-Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES
-
-# Type codes of the nodes: close where spectra change quickly.
-TYPES = np.array(
-    [3, 5, 7, 9, 10, 11.5, 13, 15.5, 18, 20, 22, 25, 28, 30, 32, 35, 38, 41, 44.5, 48, 50, 52, 54, 56,
-     58, 60, 61.5, 63, 64.5, 66, 67.5]
-)  # fmt: skip
-METALLICITIES
-
-# Type codes of the nodes: close where spectra change quickly.
-TYPES = np.array(
-    [3, 5, 7, 8, 9, 9.5, 10, 11, 12, 13, 15, 17, 18, 19, 20, 21, 22, 24, 26, 28, 30, 32, 35, 38, 40,
-     42, 45, 48, 50, 52, 53, 54, 55, 57, 59, 60, 61, 62, 63, 64, 65, 66, 67]
-)  # fmt: skip
-METALLICITIES = np.array([-1.5, -0.4, 0.3])
+Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES = np.array([-1.5, -0.4, 0.3])
 WHITE_DWARFS = np.array([8000, 10000, 12500, 16000, 22000, 32000])  # hydrogen atmospheres [K]
 _SOLAR = 1
 _METALS_MATTER_FROM = 28.0  # A8: hotter nodes are computed for solar abundances only

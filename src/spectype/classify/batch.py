@@ -71,6 +71,8 @@ def expand(paths: Sequence[str]) -> list[str]:
     for path in paths:
         if path == "-":
             files.extend(expand(_lines(sys.stdin)) if not sys.stdin.closed else [])
+        elif path.startswith("-") and not Path(path).exists():
+            raise UsageError(f"unknown option {path!r}", remedy="see spectype classify --help")
         elif path.startswith("@"):
             try:
                 with Path(path[1:]).open(encoding="utf-8-sig") as handle:

@@ -179,17 +179,17 @@ class Model:
             "obsid": [None if v is None else str(v) for v in spectra.get("obsid")],
             "ra": [_number(v) for v in spectra.get("ra")],
             "dec": [_number(v) for v in spectra.get("dec")],
-            "snr": [_number(h) or _number(m) for h, m in zip(spectra.get("snr"), snr)],
+            "snr": [_number(h) or m for h, m in zip(spectra.get("snr"), digits(snr))],
             "type": where(mk.TYPES[i] for i in best),
-            "type_probability": where(types[np.arange(n), best].tolist()),
-            **{f"p_{t}": where(types[:, i].tolist()) for i, t in enumerate(mk.TYPES)},
+            "type_probability": where(digits(types[np.arange(n), best])),
+            **{f"p_{t}": where(digits(types[:, i])) for i, t in enumerate(mk.TYPES)},
             "subclass": where(mk.format_code(float(c), half=bool(c < 10)) for c in code),
             "subclass_code": where(np.round(code, 2).tolist()),
             "subclass_error": where(np.round(sequence.error(), 2).tolist()),
             "luminosity": where(mk.LUMINOSITIES[i] for i in star_class),
-            "luminosity_probability": where(classes[np.arange(n), star_class].tolist()),
+            "luminosity_probability": where(digits(classes[np.arange(n), star_class])),
             "type_set": where(sets),
-            "ood_score": where(ood.tolist()),
+            "ood_score": where(digits(ood)),
             "flags": flags.tolist(),
             "flag_names": [names(int(f)) for f in flags],
             "error": [None] * n,
@@ -250,6 +250,11 @@ def signal_to_noise(spectra: Spectra) -> NDArray[np.float64]:
             noise = 1.482602 / np.sqrt(6.0) * np.median(np.abs(second))
             out[i] = np.median(flux) / noise if noise > 0 else np.inf
     return np.nan_to_num(out, nan=0.0, posinf=9999.0)
+
+
+def digits(values: NDArray[np.floating[Any]], n: int = 5) -> list[float]:
+    """The values to `n` significant digits (not decimals: small ones rank rare stars)."""
+    return [float(f"{value:.{n}g}") for value in values]
 
 
 def schema() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Spectral lines by name, telluric bands, and line indices with propagated errors.
 
 The tables below are in air, as published, and converted once to vacuum, the frame of every
-`Spectra`. Lines: NIST Atomic Spectra Database; band heads: Pearse & Gaydon (1976).
+`Spectra`. Lines: NIST Atomic Spectra Database; band heads: Pearse & Gaydon (1976); diffuse
+interstellar bands: Hobbs et al. (2008, ApJ 680, 1256).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Line:
     wave : float
         Vacuum wavelength at rest [Angstrom].
     element : str
-        Element, ion or molecule.
+        Element, ion or molecule; ``interstellar`` for the diffuse bands.
     types : str
         Types in which the line is conspicuous at R ~ 1800 (Gray & Corbally 2009, Stellar
         Spectral Classification), from which a figure picks what to label.
@@ -84,12 +85,12 @@ class Index:
 
 # name | label | air wavelength | element | types; the starred first where there is little room
 _LINES = """
-  H10          | H10     | 3797.90 | H      | BA
-  H9           | H9      | 3835.39 | H      | BA
-  H8           | H8      | 3889.05 | H      | BAF
+  H10          | H10     | 3797.90 | H      | OBA
+  H9           | H9      | 3835.39 | H      | OBA
+  H8           | H8      | 3889.05 | H      | OBAF
 * Ca II K      | Ca II K | 3933.66 | Ca II  | AFGK
 * Ca II H      | Ca II H | 3968.47 | Ca II  | FGK
-  H epsilon    | Hε      | 3970.07 | H      | BA
+  H epsilon    | Hε      | 3970.07 | H      | OBA
 * He I 4026    | He I    | 4026.19 | He I   | OB
   Fe I 4046    | Fe I    | 4045.81 | Fe I   | GK
   Sr II 4078   | Sr II   | 4077.71 | Sr II  | GK
@@ -104,6 +105,7 @@ _LINES = """
 * H gamma      | Hγ      | 4340.47 | H      | OBAFG
   Fe I 4383    | Fe I    | 4383.55 | Fe I   | FGK
   He I 4388    | He I    | 4387.93 | He I   | B
+  DIB 4428     | DIB     | 4428.20 | interstellar | OB
 * He I 4471    | He I    | 4471.50 | He I   | OB
 * Mg II 4481   | Mg II   | 4481.23 | Mg II  | BA
 * He II 4541   | He II   | 4541.59 | He II  | O
@@ -123,11 +125,13 @@ _LINES = """
   Fe I 5270    | Fe I    | 5269.54 | Fe I   | GK
   He II 5412   | He II   | 5411.52 | He II  | O
 * TiO 5448     | TiO     | 5448.00 | TiO    | M
+  DIB 5780     | DIB     | 5780.45 | interstellar | OB
 * He I 5876    | He I    | 5875.62 | He I   | OB
 * Na D2        | Na D    | 5889.95 | Na I   | GKM
 * Na D1        | Na D    | 5895.92 | Na I   | GKM
   TiO 5847     | TiO     | 5847.00 | TiO    | M
 * TiO 6158     | TiO     | 6158.00 | TiO    | M
+  DIB 6284     | DIB     | 6283.80 | interstellar | OB
   CaH 6382     | CaH     | 6382.00 | CaH    | M
 * H alpha      | Hα      | 6562.80 | H      | OBAFGKM
   TiO 6651     | TiO     | 6651.00 | TiO    | M

@@ -139,7 +139,7 @@ def snr_figure(scores: Sequence[SnrScore]) -> Figure:
         below.set_ylim(0, None)
         below.grid(axis="y")
         below.set_xticks(places, names)
-        below.set_xlabel("S/N in g (numbers: spectra)")
+        below.set_xlabel("S/N (small numbers: spectra)")
     return figure
 
 

@@ -56,7 +56,7 @@ def render(
         ("about", "About this report", _about(about)),
     ]
     shown = [(key, name, body) for key, name, body in sections if body]
-    links = "".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in shown)
+    links = " ".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in shown)
     bodies = "".join(
         f'<section id="{key}"><h2>{escape(name)}</h2>{body}</section>' for key, name, body in shown
     )

@@ -178,7 +178,7 @@ def scan(data: bytes, *, path: str) -> list[Hdu]:
     while at == 0 or data[at : at + 8] == b"XTENSION":
         stop = _find_end(data, at, path)
         try:
-            header, size = _parse(data[at:stop]) if at else _parse_anew(data[:stop])
+            header, size = _parse(data[at:stop], extension=at > 0)
         except (TypeError, ValueError) as error:
             raise ReadError(
                 f"HDU {len(hdus)}: broken header: {error}", path=path, remedy=_BAD_FITS
@@ -196,13 +196,26 @@ def scan(data: bytes, *, path: str) -> list[Hdu]:
     return hdus
 
 
-def _parse_anew(raw: bytes) -> tuple[Header, int]:
+def _parse(raw: bytes, *, extension: bool) -> tuple[Header, int]:
+    """A header and the size of its data.
+
+    Extension headers repeat from file to file to the last byte, so the last one of each
+    length is kept; primary headers never repeat.
+    """
+    known = _last_extension.get(len(raw)) if extension else None
+    if known is not None and known[0].raw == raw:
+        return known
     header = Header(raw)
-    return header, _data_size(header)
+    parsed = header, _data_size(header)
+    if extension:
+        if len(_last_extension) > _MANY_LENGTHS:
+            _last_extension.clear()
+        _last_extension[len(raw)] = parsed
+    return parsed
 
 
-#: Extension headers repeat from file to file to the last byte; primary headers never do.
-_parse = lru_cache(maxsize=64)(_parse_anew)
+_MANY_LENGTHS = 64
+_last_extension: dict[int, tuple[Header, int]] = {}
 
 
 def float_rows(

@@ -332,7 +332,9 @@ def _bad_pixels(
     # The sum of products is not finite as soon as one pixel is not; an overflow costs nothing.
     if not isfinite(flux.dot(ivar)):
         good &= np.isfinite(flux) & np.isfinite(ivar)
-    good &= or_mask.view(f"u{or_mask.itemsize}") == 0  # byte order does not matter to zero
+    good &= (
+        or_mask.view(np.uint32 if or_mask.itemsize == 4 else np.uint64) == 0
+    )  # byte order does not matter to zero
     if flux[0] == 0.0:
         good[: _zeros_at_start(flux)] = False
     if flux[-1] == 0.0:

@@ -323,9 +323,13 @@ def fetch_catalogue(
         except Failure as failure:
             if failure.status == "unreachable":
                 raise unreachable(hosts([client.address(url)]), failure.detail) from None
-            tried.append(f"{file}: {failure.detail}")
             if failure.status not in ("missing", "damaged", "login"):
-                break
+                raise SpectypeError(
+                    f"did not come whole: {failure.detail}",
+                    path=target,
+                    remedy="run the same command again: it resumes",
+                ) from None
+            tried.append(f"{file}: {failure.detail}")
     raise SpectypeError(
         f"no catalogue of {release} was had: {'; '.join(dict.fromkeys(tried))}",
         remedy="look up its name on the release's page and give it as --name",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,10 @@ def read_wishes(path: str | Path) -> Wishes:
             entries = [Wanted(obsid) for obsid in _from_lines(text, file)]
     if not entries:
         raise DataError("holds no obsid", path=file, remedy="one obsid a line")
-    items = list({entry.obsid: entry for entry in reversed(entries)}.values())[::-1]
-    return Wishes(items, len(entries) - len(items))
+    items: dict[int, Wanted] = {}
+    for entry in entries:
+        items.setdefault(entry.obsid, entry)
+    return Wishes(list(items.values()), len(entries) - len(items))
 
 
 def _from_lines(text: str, file: Path) -> Iterator[int]:
@@ -107,20 +109,25 @@ def _from_table(file: Path) -> Iterator[Wanted]:
         )
     parts = ("obsdate", "lmjd", "planid", "spid", "fiberid")
     known = [name for name in parts if name in rows.columns]
-    for row in rows.select("obsid", *known).iter_rows(named=True):
+    extra = ["file"] if "file" in rows.columns else []
+    for row in rows.select("obsid", *known, *extra).iter_rows(named=True):
         obsid = str(row["obsid"] or "").strip()
         if not obsid.isdigit():
             raise DataError(f"{obsid!r} in column obsid is no obsid", path=file)
         yield Wanted(int(obsid), place_of(row) if len(known) == len(parts) else None)
 
 
-def place_of(row: dict[str, Any]) -> str | None:
-    """Place of a catalogue row's file in the survey's tree; None if a part of it is missing."""
+def place_of(row: Mapping[str, Any]) -> str | None:
+    """Place of a catalogue row's file in the survey's tree; None if a part of it is missing.
+
+    A column ``file`` decides on the name where it is there: a few files are named after
+    another fibre than the catalogue says.
+    """
     try:
         plan = str(row["planid"]).strip()
         if not plan or plan in (".", "..") or "/" in plan or "\\" in plan:
             return None  # no part of a path comes from a catalogue unseen
-        return lamost.tree_path(
+        place = lamost.tree_path(
             str(row["obsdate"]),
             plan,
             lmjd=int(float(row["lmjd"])),
@@ -129,3 +136,6 @@ def place_of(row: dict[str, Any]) -> str | None:
         )
     except (TypeError, ValueError, KeyError, UsageError):
         return None
+    file = str(row.get("file") or "").strip()
+    named = lamost.parse_name(file) is not None and not {"/", "\\"} & set(file)
+    return f"{place.rpartition('/')[0]}/{file}" if named else place

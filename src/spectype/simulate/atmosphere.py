@@ -19,7 +19,7 @@ from spectype.simulate.gas import Gas, solve
 from spectype.simulate.opacity import rosseland
 
 Floats = NDArray[np.float64]
-DEPTHS: Floats = np.logspace(-5.5, 2.0, 52)  # Rosseland optical depth
+DEPTHS: Floats = np.logspace(-5.5, 1.8, 44)  # Rosseland optical depth
 _LOG_T = np.linspace(np.log10(1300.0), np.log10(240000.0), 56)
 _LOG_P = np.linspace(-3.0, 9.0, 37)
 

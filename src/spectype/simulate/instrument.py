@@ -157,7 +157,7 @@ INTERSTELLAR = (
 
 
 @lru_cache(maxsize=8)
-def _line_spread(width: float, n_pixels: int) -> Any:
+def line_spread(width: float, n_pixels: int) -> Any:
     """Matrix (n_pixels, len(WAVE)): line-spread function and pixel, as one sparse product."""
     from scipy.sparse import csr_array
 
@@ -269,7 +269,7 @@ def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> 
     n = conditions.n_pixels
     light = shift(rotate(light, conditions.rotation), conditions.velocity)
     light = _through_air(redden(light, conditions.ebv), rng)
-    flux = _line_spread(float(rng.choice(WIDTHS)), n) @ light
+    flux = line_spread(float(rng.choice(WIDTHS)), n) @ light
     wave = pixels(n)
     middle = np.median(flux[_in_band(wave, "g")])
     if not (np.isfinite(flux).all() and middle > 0):

@@ -63,12 +63,20 @@ def line_list() -> tuple[MetalLine, ...]:
     return tuple(sorted(found, key=lambda line: line.wave))
 
 
-def strength(line: MetalLine, gas: Gas) -> Floats:
-    """Opacity integrated over frequency [cm-1 Hz] at each depth."""
-    number = gas.stages[line.element][line.stage]
-    state = partition(line.element, line.stage, gas.temperature)
+def populations(gas: Gas) -> dict[tuple[str, int], Floats]:
+    """Number density over partition function [cm-3] of every ion that has lines."""
+    ions = {(line.element, line.stage) for line in line_list()}
+    return {
+        (name, stage): gas.stages[name][stage] / partition(name, stage, gas.temperature)
+        for name, stage in sorted(ions)
+    }
+
+
+def strength(line: MetalLine, gas: Gas, populated: dict[tuple[str, int], Floats]) -> Floats:
+    """Opacity integrated over frequency [cm-1 Hz] at each depth; `populated`: `populations`."""
     boltzmann = np.exp(-line.energy / (K_EV * gas.temperature))
-    return np.asarray(0.02654 * 10**line.loggf * number / state * boltzmann, dtype=np.float64)
+    number = populated[line.element, line.stage]
+    return np.asarray(0.02654 * 10**line.loggf * number * boltzmann, dtype=np.float64)
 
 
 def widths(line: MetalLine, gas: Gas, turbulence: float) -> tuple[Floats, Floats]:

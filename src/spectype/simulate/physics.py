@@ -8,6 +8,8 @@ stars, and the veil of weak lines that no short list holds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,8 +64,8 @@ def emergent_flux(teff: float, logg: float, feh: float = 0.0) -> Floats:
     chosen, grid = _grid(atmosphere, background)
     total = _spread(background, _COARSE[::10], grid)
     _add_hydrogen(total, grid, atmosphere, background)
-    for line, strength, reach in chosen:
-        _add_line(total, grid, line, strength, reach, atmosphere)
+    for one in chosen:
+        _add_line(total, grid, one, gas.temperature)
     if teff < 7000:
         total += _veil(gas, grid, _spread(background, _COARSE[::10], grid))
         flux = _behind_bands(total, grid, atmosphere)
@@ -72,15 +74,27 @@ def emergent_flux(teff: float, logg: float, feh: float = 0.0) -> Floats:
     return _rebin(flux, grid) * wind(WAVE, teff, logg)
 
 
-def _grid(
-    atmosphere: Atmosphere, background: Floats
-) -> tuple[list[tuple[metal_lines.MetalLine, Floats, float]], Floats]:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A line that matters: strength, Doppler width, damping by depth; reach [Angstrom]."""
+
+    line: metal_lines.MetalLine
+    strength: Floats
+    doppler: Floats
+    damping: Floats
+    reach: float
+
+
+def _grid(atmosphere: Atmosphere, background: Floats) -> tuple[list[_Chosen], Floats]:
     """Lines that matter, each with its strength and reach, and wavelengths that resolve them."""
     gas = atmosphere.gas
     heights = np.searchsorted(atmosphere.tau, (1e-3, 0.03, 0.4))
+    populated = metal_lines.populations(gas)
     chosen, points = [], [_COARSE]
     for line in metal_lines.line_list():
-        strength = metal_lines.strength(line, gas)
+        strength = metal_lines.strength(line, gas, populated)
+        if strength.max() < 1e-3:
+            continue
         doppler, a = metal_lines.widths(line, gas, atmosphere.turbulence)
         i = min(int(np.searchsorted(_COARSE[::10], line.wave)), background.shape[1] - 1)
         scale = strength * line.wave**2 / 2.99792458e18 / (1.7725 * doppler)
@@ -89,7 +103,7 @@ def _grid(
             continue
         wing = np.sqrt(np.max(ratio * a[heights]) / 1.7725 / _WEAK)
         reach = float(np.clip(max(wing, 4.2) * doppler[heights].max(), 0.0, 120.0))
-        chosen.append((line, strength, reach))
+        chosen.append(_Chosen(line, strength, doppler, a, reach))
         core = _CORE * doppler[heights[1]]
         points.append(line.wave + np.concatenate([-core[:0:-1], core]))
     grid = np.unique(np.concatenate(points))
@@ -118,20 +132,17 @@ def _add_hydrogen(total: Floats, grid: Floats, atmosphere: Atmosphere, backgroun
         total[:, low:high] += found * emission[:, None]
 
 
-def _add_line(
-    total: Floats, grid: Floats, line: metal_lines.MetalLine, strength: Floats, reach: float,
-    atmosphere: Atmosphere,
-) -> None:  # fmt: skip
-    doppler, a = metal_lines.widths(line, atmosphere.gas, atmosphere.turbulence)
-    emission = -np.expm1(-C2 / (line.wave * atmosphere.gas.temperature))
-    scale = strength * emission * line.wave**2 / 2.99792458e18 / (1.7725 * doppler)
-    core = min(7.0 * float(doppler.max()), reach)
-    edges = line.wave + np.array([-reach, -core, core, reach])
+def _add_line(total: Floats, grid: Floats, chosen: _Chosen, temperature: Floats) -> None:
+    wave, doppler, a = chosen.line.wave, chosen.doppler, chosen.damping
+    emission = -np.expm1(-C2 / (wave * temperature))
+    scale = chosen.strength * emission * wave**2 / 2.99792458e18 / (1.7725 * doppler)
+    core = min(5.0 * float(doppler.max()), chosen.reach)
+    edges = wave + np.array([-chosen.reach, -core, core, chosen.reach])
     start, left, right, stop = np.searchsorted(grid, edges)
     shape = metal_lines.voigt
     for low, high, profile in ((start, left, _wing), (left, right, shape), (right, stop, _wing)):
         if high > low:
-            u = (grid[low:high] - line.wave)[None, :] / doppler[:, None]
+            u = (grid[low:high] - wave)[None, :] / doppler[:, None]
             total[:, low:high] += scale[:, None] * profile(u, a[:, None])
 
 

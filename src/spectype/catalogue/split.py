@@ -13,7 +13,14 @@ from typing import Any, Literal
 import polars as pl
 
 from spectype.catalogue.columns import ADDED, PROBLEM, ROW
-from spectype.catalogue.table import OPEN_QUOTE, SUSPECT, Catalogue, checked_lines, scan, unquoted
+from spectype.catalogue.table import (
+    SUSPECT,
+    Catalogue,
+    checked_lines,
+    quotes_broken,
+    scan,
+    unquoted,
+)
 from spectype.catalogue.types import REJECTED, TABLE, TABLES, with_types
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, read_manifest, write_manifest
@@ -161,27 +168,23 @@ def publish(temporary: Path, folder: Path) -> None:
 def _write(source: Catalogue, folder: Path, format: Output) -> Catalogue:
     """Write the tables; again and stricter if the first, quick reading was suspicious."""
     while True:
-        again = None
         try:
-            rejected, suspects = _one_pass(source, folder, format)
-        except pl.exceptions.ComputeError as error:
-            if not source.quoted or "escaped" not in str(error):
+            rejected = _one_pass(source, folder, format)
+        except pl.exceptions.PolarsError as error:
+            if not quotes_broken(source, error):
                 raise
             again = unquoted(source)
         else:
-            if OPEN_QUOTE in rejected:
-                again = unquoted(source)
-            elif suspects and not source.exact:
-                again = checked_lines(source)
-        if again is None:
-            return source
+            if source.exact or not rejected:
+                return source
+            again = checked_lines(source)
         for item in folder.iterdir():
             item.unlink()
         source = again
 
 
-def _one_pass(source: Catalogue, folder: Path, format: Output) -> tuple[set[str], int]:
-    """Stream every row into the table it belongs to; reasons of rejection, number of suspects."""
+def _one_pass(source: Catalogue, folder: Path, format: Output) -> bool:
+    """Stream every row into the table it belongs to; whether any is rejected or suspected."""
     frame = with_types(source.frame())
     rejected = pl.col(PROBLEM).is_not_null() | (pl.col(SUSPECT) & (not source.exact))
     frame = frame.with_columns(
@@ -205,11 +208,7 @@ def _one_pass(source: Catalogue, folder: Path, format: Output) -> tuple[set[str]
         separator = source.separator if source.format == "csv" else "|"
         frame.sink_csv(target, separator=separator, quote_style="never" if plain else "necessary")
     _add_empty(frame, folder, format, source)
-    file = folder / f"{REJECTED}.{format}"
-    if not file.exists():
-        return set(), 0
-    problems = read_table(file, source.separator).select(PROBLEM).collect()[PROBLEM]
-    return set(problems.drop_nulls().to_list()), len(problems)
+    return (folder / f"{REJECTED}.{format}").exists()
 
 
 def _add_empty(frame: pl.LazyFrame, folder: Path, format: Output, source: Catalogue) -> None:

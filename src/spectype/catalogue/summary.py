@@ -11,10 +11,10 @@ import polars as pl
 
 from spectype.catalogue.columns import PROBLEM, find, present_id, present_snr, snr_column
 from spectype.catalogue.table import (
-    OPEN_QUOTE,
     SUSPECT,
     Catalogue,
     checked_lines,
+    quotes_broken,
     scan,
     unquoted,
 )  # fmt: skip
@@ -133,12 +133,10 @@ def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame
     ]  # fmt: skip
     try:
         rows = source.frame(needed=needed).select(wanted).collect(engine="streaming")
-    except pl.exceptions.ComputeError as error:
-        if source.quoted and "escaped" in str(error):
+    except pl.exceptions.PolarsError as error:
+        if quotes_broken(source, error):
             return _gather(unquoted(source), snr, key)
         raise DataError(f"cannot be read: {error}", path=source.path) from error
-    if source.quoted and (rows[PROBLEM] == OPEN_QUOTE).any():
-        return _gather(unquoted(source), snr, key)
     if not source.exact and rows[SUSPECT].any():
         return _gather(checked_lines(source), snr, key)
     return rows

@@ -6,6 +6,7 @@ with two columns more: `catalogue_row`, and `problem` for the rows that cannot b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,6 @@ from spectype.core.errors import DataError, UsageError
 Format = Literal["csv", "fits", "parquet"]
 SEPARATORS = "|,\t;"
 SUSPECT = "_suspect"
-OPEN_QUOTE = "quotes do not close"
 _LINE = "_line"
 _EXTRA = "_extra"
 _SAMPLE_LINES = 3000
@@ -167,8 +167,8 @@ def _sniff_csv(
     columns = tuple(tidy(lines[0].split(mark), file))
     if len(lines) < 2:
         raise DataError("has a header but no rows", path=file, remedy="fetch the catalogue again")
-    fields = [field.strip() for line in lines for field in line.split(mark)]
-    quoted = any(len(f) > 1 and f[0] == f[-1] == '"' for f in fields)
+    field = rf'(?:^|{re.escape(mark)})\s*"[^"]*"\s*(?:{re.escape(mark)}|$)'
+    quoted = any(re.search(field, line) for line in lines)
     last_filled = all(line.rsplit(mark, 1)[-1].strip() for line in lines[1:-1])
     if exact is None:
         exact = quoted or not last_filled or file.stat().st_size < _EXACT_BELOW
@@ -185,6 +185,16 @@ def unquoted(catalogue: Catalogue) -> Catalogue:
     return replace(catalogue, exact=True, quoted=False)
 
 
+def quotes_broken(catalogue: Catalogue, error: Exception) -> bool:
+    """Whether reading failed because a quote does not close, and so swallowed line ends.
+
+    It shows as a field that is not escaped, or as fewer rows than lines.
+    """
+    if not catalogue.quoted or not isinstance(error, pl.exceptions.PolarsError):
+        return False
+    return isinstance(error, pl.exceptions.ShapeError) or "escaped" in str(error)
+
+
 def _bad_obsid(column: pl.Expr) -> pl.Expr:
     stripped = column.str.strip_chars()
     number = stripped.str.contains(r"^\d+(?:\.0*)?$") | stripped.is_null() | (stripped == "")
@@ -198,6 +208,8 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     frame = pl.scan_csv(
         catalogue.path,
         separator=catalogue.separator,
+        has_header=False,
+        skip_lines=1,
         schema={**schema, _EXTRA: pl.String},
         quote_char='"' if catalogue.quoted else None,
         ignore_errors=True,
@@ -211,7 +223,7 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     empty = last.is_null() if schema[names[-1]] != pl.String else last == ""
     extra = pl.col(_EXTRA) != ""
     if catalogue.exact:
-        lines = pl.scan_lines(catalogue.path, name=_LINE).slice(1).select(_fields(catalogue))
+        lines = _lines(catalogue.path).select(_fields(catalogue))
         frame = pl.concat([frame, lines], how="horizontal").filter(pl.col(_LINE) != 0)
         problem = _miscounted(len(names), extra)
     else:
@@ -224,6 +236,21 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     if text:
         return frame
     return frame.with_columns(as_obsid(pl.String), *converted(columns))
+
+
+def _lines(path: Path) -> pl.LazyFrame:
+    """The lines after the header as they are: one field, since no line holds a NUL."""
+    return pl.scan_csv(
+        path,
+        separator="\0",
+        has_header=False,
+        skip_lines=1,
+        schema={_LINE: pl.String},
+        quote_char=None,
+        truncate_ragged_lines=True,
+        empty_string_is_null=False,
+        encoding="utf8-lossy",
+    )
 
 
 def _fields(catalogue: Catalogue) -> pl.Expr:
@@ -240,12 +267,12 @@ def _fields(catalogue: Catalogue) -> pl.Expr:
 
 def _miscounted(expected: int, extra: pl.Expr) -> pl.Expr:
     found = pl.col(_LINE)
-    # Fewer rows than lines: a quote that does not close has swallowed line ends.
     return (
-        pl.when(pl.col(ROW).is_null()).then(pl.lit(OPEN_QUOTE))
-        .when(found < expected).then(pl.lit("too few fields"))
-        .when((found > expected) & extra).then(pl.lit("too many fields"))
-    )  # fmt: skip
+        pl.when(found < expected)
+        .then(pl.lit("too few fields"))
+        .when((found > expected) & extra)
+        .then(pl.lit("too many fields"))
+    )
 
 
 def _parquet_frame(catalogue: Catalogue) -> pl.LazyFrame:

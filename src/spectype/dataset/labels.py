@@ -166,9 +166,11 @@ def label_columns(meta: Mapping[str, Any]) -> dict[str, Any]:
     if group not in ("STAR", ""):
         kind = {"GALAXY": "galaxy", "QSO": "quasar"}.get(group, "unknown")
         return {"type": None, "code": None, "luminosity": None, "kind": kind}
+    # A composite such as K0III+A2V has no one type to learn.
+    star = parsed.type is not None and parsed.kind == "star"
     return {
-        "type": parsed.type,
-        "code": None if np.isnan(parsed.code) else float(parsed.code),
-        "luminosity": parsed.luminosity if parsed.type else None,
+        "type": parsed.type if star else None,
+        "code": float(parsed.code) if star and not np.isnan(parsed.code) else None,
+        "luminosity": parsed.luminosity if star else None,
         "kind": parsed.kind,
     }

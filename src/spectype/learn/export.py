@@ -135,6 +135,8 @@ def write_onnx(network: nn.Module, path: Path, n_pix: int) -> None:
     network.eval()
     example = (torch.ones(2, n_pix), torch.ones(2, n_pix))
     batch = torch.export.Dim("batch", min=1, max=65536)
+    for chatty in ("onnxscript", "onnx_ir", "torch.onnx"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     with atomic_path(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         torch.onnx.export(

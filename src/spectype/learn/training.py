@@ -68,7 +68,10 @@ class TrainConfig:
     patience : int
         Epochs without a better validation before stopping.
     seed : int
-        Seed of split, weights and augmentation.
+        Seed of weights and augmentation.
+    split_seed : int
+        Seed of the split: members of an ensemble share it, so that their validation and test
+        stars are the same.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     precision : str
@@ -93,6 +96,7 @@ class TrainConfig:
     leave_out: tuple[str, ...] = ()
     patience: int = 25
     seed: int = 1
+    split_seed: int = 0
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
@@ -143,7 +147,7 @@ def make_split(meta: pl.DataFrame, config: TrainConfig) -> NDArray[np.str_]:
         if unknown:
             known = ", ".join(sorted(set(survey)))
             raise UsageError(f"no survey {', '.join(sorted(unknown))}; the store has {known}")
-        split = split_by_star(star, types, seed=config.seed, shares=(config.validation, 0.0))
+        split = split_by_star(star, types, seed=config.split_seed, shares=(config.validation, 0.0))
         left_out = np.isin(survey, config.leave_out)
         # A left-out star that another library holds too is in no part at all there.
         split = np.where(np.isin(star, np.unique(star[left_out])), "unused", split)
@@ -151,7 +155,9 @@ def make_split(meta: pl.DataFrame, config: TrainConfig) -> NDArray[np.str_]:
     given = meta["split"].to_list() if "split" in meta.columns else [None]
     if all(part in ("train", "validation", "test") for part in given):
         return np.asarray(given, dtype=str)
-    return split_by_star(star, types, seed=config.seed, shares=(config.validation, config.test))
+    return split_by_star(
+        star, types, seed=config.split_seed, shares=(config.validation, config.test)
+    )
 
 
 @dataclass
@@ -182,6 +188,7 @@ class Session:
         wave = torch.as_tensor(self.store.wave, dtype=torch.float32)
         self.augment = Augment(self.recipe.augment, wave)
         self.outliers = Outliers(wave)
+        self.steps_done = 0
         self.rows = np.flatnonzero((self.split == "train") & (self.targets.balance > 0))
         if not (self.targets.type_index[self.rows] >= 0).any():
             raise DataError("the training part has no typed spectrum", path=self.store.folder)
@@ -249,7 +256,10 @@ class Session:
 
     def follow(self) -> None:
         """Move the averaged weights towards the present ones."""
-        decay = self.recipe.train.averaging
+        self.steps_done += 1
+        # Early on a short memory: the random start is to be forgotten.
+        n = self.steps_done
+        decay = min(self.recipe.train.averaging, (1 + n) / (10 + n))
         pairs = ((self.average, self.network), (self.average_view, self.view))
         with torch.no_grad():
             for mean, now in pairs:
@@ -474,6 +484,7 @@ def resume(session: Session, folder: Path) -> tuple[int, float, int]:
     tensors, state = checkpoint.load(path)
     checkpoint.check_same(path, found=state["recipe"], wanted=comparable(session.recipe))
     session.restore(tensors)
+    session.steps_done = int(state["epoch"]) * session.recipe.train.steps
     # The log may be one line ahead of, or behind, the checkpoint: the checkpoint rules.
     with atomic_path(folder / "log.jsonl") as log_path:
         log_path.write_text("".join(json.dumps(line) + os.linesep for line in state["log"]))

@@ -18,7 +18,7 @@ from spectype.catalogue.table import (
     scan,
     unquoted,
 )  # fmt: skip
-from spectype.catalogue.types import TABLES, classify
+from spectype.catalogue.types import classify
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 
@@ -184,7 +184,7 @@ def _snr(values: pl.Series) -> tuple[int, tuple[float, ...]]:
     return known.size, tuple(float(round(q, 2)) for q in np.quantile(known, QUANTILES))
 
 
-def _order(group: Group) -> tuple[int, int, int]:
-    place = mk.TYPES.find(group.type[0]) if group.type[:1] in mk.TYPES else len(TABLES)
-    one_letter = len(group.type) == 1 or group.type == "O (OB)"
-    return (0 if group.group == "STAR" else 1, place if one_letter else len(TABLES), -group.rows)
+def _order(group: Group) -> tuple[bool, int, bool, int, str]:
+    one_type = len(group.type) == 1 or group.type == "O (OB)"
+    place = mk.TYPES.index(group.type[0]) if one_type else len(mk.TYPES)
+    return (group.group != "STAR", place, len(group.type) > 1, -group.rows, group.type)

@@ -124,8 +124,8 @@ def index_figure(models: templates.Grid, data: Path, out: Path) -> None:
         rank = spearmanr(a[used], b[used]).statistic
         here = (codes >= first) & (codes <= last) & np.isfinite(real)
         each = spearmanr(real[here], model[here]).statistic
-        print(f"{name:9s} {first:4.0f}-{last:<4.0f} {used.sum():3d} bins: rank correlation {rank:.3f};"
-              f" {here.sum():4d} stars one by one {each:.3f};"
+        print(f"{name:9s} {first}-{last} {used.sum():2d} bins: rank correlation {rank:.3f},"
+              f" of {here.sum()} stars one by one {each:.3f};"
               f" strongest at {mk.format_code(centres[both][np.nanargmax(b[both])])} simulated,"
               f" {mk.format_code(centres[both][np.nanargmax(a[both])])} real")  # fmt: skip
         axis.axvspan(first, last, color="0.95", zorder=0)
@@ -168,7 +168,9 @@ def instrument_figure(models: templates.Grid, out: Path) -> None:
         star = models.light(code, 0.0, 0.0)
         seen = observe(star, Conditions(snr_g=snr, ebv=0.3, velocity=30), rng)
         axis.plot(seen.wave, seen.flux, lw=0.5, color="k")
-        axis.plot(seen.wave, seen.ivar**-0.5, lw=0.5, color="tab:red")
+        error = np.full(len(seen.wave), np.nan)
+        np.divide(1, np.sqrt(seen.ivar), out=error, where=seen.ivar > 0)
+        axis.plot(seen.wave, error, lw=0.5, color="tab:red")
         text = ", ".join(f"{band} {value:.0f}" for band, value in seen.snr.items())
         axis.set_title(f"{mk.format_code(code)}V, S/N in {text}", fontsize=10)
     axes[1].set_ylabel("flux (black) and its error (red)")

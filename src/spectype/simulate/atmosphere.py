@@ -50,7 +50,9 @@ def temperature(teff: float, tau: Floats) -> Floats:
         ceiling = teff * float(np.interp(teff, [3400, 4200, 5000], [1.12, 1.3, 1.8]))
         grey = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
     # The layers that form strong lines are cooled; those that form the continuum are not.
-    return np.asarray(grey * (1 - cooling / (1 + (tau / 0.02) ** 0.5)), dtype=np.float64)
+    minimum = float(np.interp(teff, [3600, 4300, 6000, 7000], [0.0, 0.14, 0.12, 0.0]))
+    fall = cooling / (1 + (tau / 0.02) ** 0.5) + minimum / (1 + (tau / 3e-4) ** 0.7)
+    return np.asarray(grey * (1 - fall), dtype=np.float64)
 
 
 def molecular_mean(run: Floats, pressure: Floats, feh: float) -> Floats:
@@ -76,7 +78,8 @@ def model(teff: float, logg: float, feh: float = 0.0) -> Atmosphere:
         log_p = 0.5 * (log_p + np.log10(_gain(gravity, kappa, radiation) * DEPTHS[0]))
     pressure[0] = 10**log_p
     for i in range(1, len(DEPTHS)):
-        pressure[i] = _step(table, pressure[i - 1], run[i - 1 : i + 1], DEPTHS[i - 1 : i + 1], gravity, radiation)  # fmt: skip
+        pair = slice(i - 1, i + 1)
+        pressure[i] = _step(table, pressure[i - 1], run[pair], DEPTHS[pair], gravity, radiation)
     gas = solve(run, pressure, feh)
     opacity = rosseland(gas) + molecular_mean(run, pressure, feh) * gas.density
     turbulence = 1.2e5 if logg > 3.3 else 1.2e5 + 0.6e5 * (3.3 - logg)

@@ -43,8 +43,8 @@ DWARFS = np.array(
 GIANTS = np.array(
     [
         (3, 42900, 3.77), (4, 41500, 3.73), (5, 39500, 3.69), (6, 36700, 3.65), (7, 34600, 3.60),
-        (8, 32600, 3.55), (9, 30700, 3.50), (9.5, 30200, 3.48), (10, 29000, 3.45), (11, 24000, 3.45),
-        (12, 20300, 3.5), (13, 17100, 3.5), (15, 15000, 3.5), (18, 12100, 3.55), (20, 9900, 3.6),
+        (8, 32600, 3.55), (9, 30700, 3.50), (9.5, 30200, 3.48), (10, 29000, 3.45),
+        (11, 24000, 3.45), (12, 20300, 3.5), (13, 17100, 3.5), (15, 15000, 3.5), (18, 12100, 3.55), (20, 9900, 3.6),
         (22, 9000, 3.6), (25, 8100, 3.6), (30, 7150, 3.6), (35, 6450, 3.4), (40, 5800, 3.1),
         (45, 5150, 2.75), (48, 4930, 2.6), (50, 4750, 2.5), (51, 4600, 2.35), (52, 4420, 2.15),
         (53, 4230, 1.95), (54, 4050, 1.75), (55, 3930, 1.55), (57, 3870, 1.4), (60, 3820, 1.3),
@@ -105,4 +105,5 @@ def code_of(teff: Any, height: float) -> Floats:
     """Decimal type code at an effective temperature [K]; the inverse of `parameters`."""
     codes = np.arange(HOTTEST, COOLEST + 0.01, 0.25)
     temperatures = parameters(codes, np.full(codes.shape, height))[0]
-    return np.interp(-np.asarray(teff, dtype=np.float64), -temperatures, codes)
+    found = np.interp(-np.asarray(teff, dtype=np.float64), -temperatures, codes)
+    return np.asarray(found, dtype=np.float64)

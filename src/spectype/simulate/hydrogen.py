@@ -22,9 +22,14 @@ from spectype.simulate.gas import K_ERG, K_EV, LIGHT, MASS_H, Gas, partition
 from spectype.simulate.opacity import RYDBERG_EV, occupation
 
 Floats = NDArray[np.float64]
-_K = {(2, 3): 9.019e-3, (2, 4): 1.772e-2, (2, 5): 2.507e-2, (3, 4): 0.1001, (3, 5): 0.171, (3, 6): 0.223}  # fmt: skip
-_F = {(2, 3): 0.6407, (2, 4): 0.1193, (2, 5): 0.04467, (2, 6): 0.02209, (2, 7): 0.01270,
-      (3, 4): 0.8421, (3, 5): 0.1506, (3, 6): 0.05584, (3, 7): 0.02768, (3, 8): 0.01604}  # fmt: skip
+_K = {
+    (2, 3): 9.019e-3, (2, 4): 1.772e-2, (2, 5): 2.507e-2, (3, 4): 0.1001, (3, 5): 0.171,
+    (3, 6): 0.223,
+}  # fmt: skip
+_F = {
+    (2, 3): 0.6407, (2, 4): 0.1193, (2, 5): 0.04467, (2, 6): 0.02209, (2, 7): 0.01270,
+    (3, 4): 0.8421, (3, 5): 0.1506, (3, 6): 0.05584, (3, 7): 0.02768, (3, 8): 0.01604,
+}  # fmt: skip
 # Barklem et al. 2000: cross-section [atomic units] at 10 km/s and its velocity exponent.
 _NEUTRAL = {(2, 3): (1180.0, 0.677), (2, 4): (2320.0, 0.455), (2, 5): (4208.0, 0.380)}
 
@@ -112,7 +117,8 @@ def _wing_share(ratio: Floats) -> Floats:
     u = np.concatenate([[0.0], np.logspace(-4, 4, 400)])
     x = (u[None, :] ** 2 + grid[:, None] ** 2) ** 1.25
     share = np.trapezoid(1 / (1 + x), u, axis=1) / 1.3213
-    return np.interp(np.log10(np.clip(ratio, 1e-3, 1e3)), np.log10(grid), share)
+    found = np.interp(np.log10(np.clip(ratio, 1e-3, 1e3)), np.log10(grid), share)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _lorentz(line: SeriesLine, gas: Gas) -> Floats:

@@ -27,7 +27,9 @@ from spectype.simulate.physics import STEP, WAVE
 
 Floats = NDArray[np.float64]
 FIRST_LOG, LOG_STEP = 3.5682, 1e-4
-BANDS = {"u": (3700, 4000), "g": (4000, 5500), "r": (5600, 6900), "i": (6900, 8200), "z": (8200, 9000)}  # fmt: skip
+BANDS = {
+    "u": (3700, 4000), "g": (4000, 5500), "r": (5600, 6900), "i": (6900, 8200), "z": (8200, 9000),
+}  # fmt: skip
 WIDTHS = np.array([0.9, 1.0, 1.1, 1.22])  # line-spread functions of fibres, relative to the mean
 
 
@@ -217,7 +219,7 @@ def shift(light: Floats, velocity: float) -> Floats:
         return light
     x = np.arange(len(light), dtype=np.float64)
     moved = np.log1p(velocity / SPEED_OF_LIGHT) / STEP
-    return np.interp(x - moved, x, light)
+    return np.asarray(np.interp(x - moved, x, light), dtype=np.float64)
 
 
 def redden(light: Floats, ebv: float, velocity: float = -5.0) -> Floats:
@@ -241,7 +243,7 @@ def redden(light: Floats, ebv: float, velocity: float = -5.0) -> Floats:
         near = WAVE[low:high]
         profile = np.exp(-0.5 * ((near - centre * move) / sigma) ** 2)
         depth[low:high] += equivalent / (sigma * 2.5066) * profile
-    return light * np.exp(-depth)
+    return np.asarray(light * np.exp(-depth), dtype=np.float64)
 
 
 def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> Exposure:
@@ -315,25 +317,23 @@ def _in_band(wave: Floats, band: str) -> NDArray[np.bool_]:
 
 
 def _through_air(light: Floats, rng: np.random.Generator) -> Floats:
-    """Telluric bands: LAMOST's correction removes most of them, leaving residuals of either sign."""
+    """Telluric bands: the survey's correction leaves residuals of either sign."""
     _, oxygen, water = _fine()
     airmass = rng.uniform(1.0, 1.6)
     left = rng.normal(0.35, 0.25, size=2)
-    return light * np.exp(-airmass * (left[0] * oxygen + left[1] * rng.uniform(0.4, 1.6) * water))
+    depth = left[0] * oxygen + left[1] * rng.uniform(0.4, 1.6) * water
+    return np.asarray(light * np.exp(-airmass * depth), dtype=np.float64)
 
 
 def _sky_residual(n: int, lines: Floats, rng: np.random.Generator) -> Floats:
     """Part of the sky that the subtraction leaves: a scale error and a shift of its lines."""
-    amount = rng.normal(0, 0.01)
-    strong = lines / (1 + lines)
-    return np.asarray(
-        amount * 0.3 + strong * rng.normal(0, 0.015) + np.gradient(lines) / (1 + lines) * rng.normal(0, 0.02),
-        dtype=np.float64,
-    )  # fmt: skip
+    scale, strength, move = rng.normal(0, [0.003, 0.015, 0.02])
+    shape = strength * lines + move * np.gradient(lines)
+    return np.asarray(scale + shape / (1 + lines), dtype=np.float64)
 
 
 def _calibration_error(wave: Floats, rng: np.random.Generator) -> Floats:
-    """Relative error of the flux calibration: smooth in each arm, a step and wiggle at the join."""
+    """Relative error of the flux calibration: smooth, with a step and a wiggle at the join."""
     x = (wave - 6400) / 2700
     smooth = np.polynomial.chebyshev.chebval(x, rng.normal(0, [0.0, 0.06, 0.04, 0.025, 0.015]))
     step = rng.normal(0, 0.03) * _edge(wave, 5800, 25)

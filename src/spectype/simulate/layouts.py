@@ -154,7 +154,7 @@ def to_bytes(exposure: Exposure, *, layout: Layout, header: Mapping[str, Any]) -
     n = len(exposure.flux)
     third = _third_row(exposure, layout)
     rows = [exposure.flux, exposure.ivar, third, exposure.andmask, exposure.ormask]
-    cards = [card for card in _filled(layout, header)]
+    cards = _filled(layout, header)
     axes = [_card("NAXIS1", str(n)), _card("NAXIS2", "5"), _card("EXTEND", "T")]
     if layout != "bintable-coadd":
         start = [_card("SIMPLE", "T"), _card("BITPIX", "-32"), _card("NAXIS", "2"), *axes]

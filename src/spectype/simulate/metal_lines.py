@@ -58,7 +58,7 @@ def line_list() -> tuple[MetalLine, ...]:
                     wave=float(air_to_vacuum(float(wave))),
                     energy=float(energy),
                     loggf=float(loggf),
-                )  # fmt: skip
+                )
             )
     return tuple(sorted(found, key=lambda line: line.wave))
 
@@ -97,7 +97,7 @@ def _damping(line: MetalLine, gas: Gas) -> Floats:
     lower = limit - line.energy
     c6 = 0.3e-30 * charge**2 * (1 / max(upper, 0.3) ** 2 - 1 / max(lower, 0.4) ** 2)
     neutral = gas.stages["H"][0] + 0.42 * gas.stages["He"][0]
-    enhanced = 1.0 if line.stage == 0 else 2.2
+    enhanced = 1.0 if line.stage == 0 else 1.6
     waals = enhanced * 17.0 * max(c6, 1e-33) ** 0.4 * (_mean_speed(line, gas)) ** 0.6 * neutral
     if line.element == "He":
         full = _HELIUM.get(int(line.wave - 1.0), _HELIUM.get(int(line.wave - 1.5), 1.0))

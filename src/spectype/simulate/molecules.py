@@ -1,10 +1,13 @@
 """Bands of diatomic molecules: every rotational line of a rigid rotor, smeared on a fine grid.
 
-Constants: Huber & Herzberg 1979 (Constants of Diatomic Molecules). Oscillator strengths: TiO after
-Hedgecock, Naulin & Costes 1995 (A&A 304, 667) and Davis, Littleton & Phillips 1986 (ApJ 309, 449); VO
-after Kurucz; CN violet and red: Bauschlicher, Langhoff & Taylor 1988 (ApJ 332, 531); CH: Larsson &
-Siegbahn 1983; C2: Grevesse et al. 1991 (A&A 242, 488); MgH and CaH: Weck et al. 2003 and values of
-Kurucz's lists. Franck-Condon factors: those of displaced harmonic oscillators.
+Constants: Huber & Herzberg 1979 (Constants of Diatomic Molecules). Oscillator strengths: TiO in
+the ratios of Hedgecock, Naulin & Costes 1995 (A&A 304, 667) and Davis, Littleton & Phillips 1986
+(ApJ 309, 449), all scaled by a quarter (beta and epsilon by less), which brings the bands of M2 III
+and M3 V to those observed and stands for what the smeared bands and the simple atmosphere get
+wrong; VO: round values that fit the same stars; CN: Bauschlicher, Langhoff & Taylor 1988 (ApJ
+332, 531); CH: Larsson & Siegbahn 1983; C2: Grevesse et al. 1991 (A&A 242, 488); MgH and CaH: Weck
+et al. 2003 and values of Kurucz's lists. Franck-Condon factors: those of displaced harmonic
+oscillators.
 
 The model keeps the heads, the degradation and the dependence on temperature of the real bands; it
 has neither spin splitting within a component nor perturbations.
@@ -58,7 +61,8 @@ SYSTEMS = (
            origins=_triplet(6161.0, 6188.0, 6216.5)),
     System(molecule="TiO", name="gamma", upper=(867.8, 0.5074, 1.6643), lower=_TIO, strength=0.022,
            origins=_triplet(7057.0, 7091.0, 7128.5)),
-    System(molecule="TiO", name="epsilon", upper=(924.2, 0.5170, 1.649), lower=_TIO, strength=0.0015,
+    System(molecule="TiO", name="epsilon", upper=(924.2, 0.5170, 1.649), lower=_TIO,
+           strength=0.0015,
            origins=_triplet(8435.0, 8445.0, 8455.0)),
     System(molecule="TiO", name="beta", upper=(917.6, 0.5230, 1.639), lower=(1018.3, 0.5376, 1.617),
            strength=0.018, origins=((1e8 / 5599.0, 3444.0, 2.0),)),
@@ -73,20 +77,24 @@ SYSTEMS = (
            lower=(2068.6, 1.8997, 1.1718), strength=0.0367, origins=((25797.8, 0.0, 2.0),),
            parallel=True),
     System(molecule="CN", name="red", upper=(1812.6, 1.7151, 1.2333),
-           lower=(2068.6, 1.8997, 1.1718), strength=0.00155,
+           lower=(2068.6, 1.8997, 1.1718), strength=0.0045,
            origins=((9115.0, 0.0, 1.0), (9063.0, 0.0, 1.0))),
     System(molecule="CH", name="A-X", upper=(2930.7, 14.934, 1.1019),
            lower=(2858.5, 14.457, 1.1199), strength=0.0053, origins=((23217.5, 0.0, 4.0),)),
     System(molecule="CH", name="B-X", upper=(2251.0, 13.39, 1.1640), lower=(2858.5, 14.457, 1.1199),
            strength=0.0031, origins=((25698.0, 0.0, 4.0),)),
-    System(molecule="C2", name="Swan", upper=(1788.2, 1.7527, 1.2661), lower=(1641.4, 1.6324, 1.3119),
-           strength=0.033, origins=((19378.4, 716.0, 6.0),)),
-    System(molecule="MgH", name="A-X", upper=(1598.2, 6.191, 1.6778), lower=(1495.2, 5.8257, 1.7297),
-           strength=0.161, origins=((19261.0, 0.0, 1.0), (19296.0, 0.0, 1.0))),
-    System(molecule="CaH", name="A-X", upper=(1333.0, 4.348, 1.9863), lower=(1298.3, 4.2766, 2.0025),
-           strength=0.12, origins=((14373.0, 0.0, 1.0), (14452.0, 0.0, 1.0))),
-    System(molecule="CaH", name="B-X", upper=(1285.0, 4.497, 1.9740), lower=(1298.3, 4.2766, 2.0025),
-           strength=0.05, origins=((15754.0, 0.0, 2.0),), parallel=True),
+    System(molecule="C2", name="Swan", upper=(1788.2, 1.7527, 1.2661),
+           lower=(1641.4, 1.6324, 1.3119), strength=0.033,
+           origins=((19378.4, 716.0, 6.0),)),
+    System(molecule="MgH", name="A-X", upper=(1598.2, 6.191, 1.6778),
+           lower=(1495.2, 5.8257, 1.7297), strength=0.161,
+           origins=((19261.0, 0.0, 1.0), (19296.0, 0.0, 1.0))),
+    System(molecule="CaH", name="A-X", upper=(1333.0, 4.348, 1.9863),
+           lower=(1298.3, 4.2766, 2.0025), strength=0.12,
+           origins=((14373.0, 0.0, 1.0), (14452.0, 0.0, 1.0))),
+    System(molecule="CaH", name="B-X", upper=(1285.0, 4.497, 1.9740),
+           lower=(1298.3, 4.2766, 2.0025), strength=0.05,
+           origins=((15754.0, 0.0, 2.0),), parallel=True),
 )  # fmt: skip
 
 

@@ -182,7 +182,8 @@ def light(target: Target, grid: Grid, rng: np.random.Generator) -> Floats:
         red = np.searchsorted(WAVE, 7500.0)
         move = float(rng.normal(0, 60))
         share = 10 ** rng.uniform(-0.3, 0.2)
-        return star + share * shift(fainter, move) * star[red] / fainter[red]
+        added = share * shift(fainter, move) * star[red] / fainter[red]
+        return np.asarray(star + added, dtype=np.float64)
     if target.kind == "Carbon":
         return star * _carbon_bands(float(rng.uniform(0.6, 1.4)))
     return star
@@ -192,19 +193,25 @@ def _white_dwarf_number(target: Target) -> int:
     return int(np.argmin(np.abs(WHITE_DWARFS - target.teff)))
 
 
+# Band heads of carbon stars (Keenan 1993, PASP 105, 905): vacuum wavelength, reach [Angstrom],
+# depth. C2 Swan bands degrade to the violet, the red CN bands to the red.
+_SWAN = (
+    (4383, 60, 0.5), (4738, 100, 1.3), (5167, 140, 1.6), (5637, 160, 1.2), (6193, 120, 0.5),
+)  # fmt: skip
+_CN_RED = (
+    (5730, 60, 0.2), (6480, 90, 0.2), (6926, 120, 0.5), (7087, 100, 0.4), (7876, 180, 0.9),
+    (8067, 150, 0.6),
+)  # fmt: skip
+
+
 def _carbon_bands(strength: float) -> Floats:
-    """Transmission of the C2 Swan bands and the red CN bands (heads: Keenan 1993, PASP 105, 905)."""
+    """Transmission of the C2 and CN bands that make a K giant a carbon star."""
     depth = np.zeros_like(WAVE)
-    for head, reach, amount in ((4383.0, 60, 0.5), (4738.4, 100, 1.3), (5166.7, 140, 1.6), (5637.0, 160, 1.2), (6193.0, 120, 0.5)):  # fmt: skip
-        x = (head - WAVE) / reach  # Swan bands degrade to the violet
-        depth += amount * np.where(
-            x > 0, np.exp(-np.clip(x, 0, 40)), np.exp(np.clip(60 * x, -40, 0))
-        )
-    for head, reach, amount in ((5730.0, 60, 0.2), (6480.0, 90, 0.2), (6926.0, 120, 0.5), (7087.0, 100, 0.4), (7876.0, 180, 0.9), (8067.0, 150, 0.6)):  # fmt: skip
-        x = (WAVE - head) / reach  # the red CN system degrades to the red
-        depth += amount * np.where(
-            x > 0, np.exp(-np.clip(x, 0, 40)), np.exp(np.clip(60 * x, -40, 0))
-        )
+    for bands, sign in ((_SWAN, -1), (_CN_RED, 1)):
+        for head, reach, amount in bands:
+            x = sign * (WAVE - head) / reach
+            inside, outside = np.exp(-np.clip(x, 0, 40)), np.exp(np.clip(60 * x, -40, 0))
+            depth += amount * np.where(x > 0, inside, outside)
     return np.exp(-strength * depth)
 
 

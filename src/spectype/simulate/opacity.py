@@ -157,8 +157,8 @@ def _helium(w: Floats, gas: Gas) -> Floats:
         total = total + np.where(w < edge, population * cross * (w / edge) ** 3, 0.0)
     for n in range(3, LEVELS + 1):
         population = neutral * 4 * n**2 * np.exp(-(24.587 - RYDBERG_EV / n**2) / kt)
-        cross = 1.0449e-26 * w**3 / n**5
-        total = total + np.where(w < RYDBERG_WAVE * n**2, population * cross, 0.0)
+        kramers = 1.0449e-26 * w**3 / n**5
+        total = total + np.where(w < RYDBERG_WAVE * n**2, population * kramers, 0.0)
     return np.asarray(total)
 
 

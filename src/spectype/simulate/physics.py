@@ -172,7 +172,7 @@ def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats
 
 
 # Shares of the wavelengths of a band that its lines cover: Doppler width over mean spacing.
-FILLED_DENSE, FILLED_OPEN = 0.8, 0.35
+FILLED_DENSE, FILLED_OPEN = 0.8, 0.6
 
 
 def _bands(gas: Gas, names: tuple[str, ...], grid: Floats) -> Floats:
@@ -187,12 +187,12 @@ def _veil(gas: Gas, grid: Floats, background: Floats) -> Floats:
 
     Its run with wavelength follows the density of such lines in the Sun's spectrum (Moore, Minnaert
     & Houtgast 1966), which falls by e in some 350 Angstrom; its amount was set against spectra of
-    G and K dwarfs. In M stars the place of iron is taken by the blue systems of TiO and by molecules
-    that are not in this model (CaOH, AlO), counted here by the number of TiO molecules.
+    G and K dwarfs. In M stars the blue systems of TiO and molecules that are not in this model
+    (CaOH, AlO) take its place, counted here by the number of TiO molecules.
     """
     iron = gas.stages["Fe"][0] * np.exp(-3.0 / (K_EV * gas.temperature))
     # Below 4000 Angstrom the list itself is dense.
-    run = np.exp(-np.clip(grid - 4000, 0, None) / 350 - np.clip(4000 - grid, 0, None) / 200)
+    run = np.exp(-np.clip(grid - 4000, 0, None) / 350 - np.clip(4000 - grid, 0, None) / 40)
     oxide = np.clip((5500.0 - grid) / 900.0, 0.0, 1.0)
     weak = VEIL * iron[:, None] * run
     # Weak lines leave light between them: they cannot do more than triple the opacity.
@@ -237,7 +237,7 @@ def _table() -> tuple[float, float, NDArray[np.float32]]:
 _E3: list[tuple[float, float, NDArray[np.float32]]] = []
 
 
-def _third_exponential(depth: Floats) -> NDArray[np.float32]:
+def _third_exponential(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     if not _E3:
         _E3.append(_table())
     start, step, table = _E3[0]

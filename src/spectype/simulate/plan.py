@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ _FIRST_NIGHT = 55859  # local modified Julian day of 2011-10-25
 
 # Spectra a kind in DR6 v1.1 (galaxies, quasars, unknown) and DR3 (types), as published; binaries,
 # white dwarfs and carbon stars: about 0.4 %, 0.2 % and 0.03 % of the stars.
-_TYPES_DR3 = {"O": 193, "B": 4939, "A": 275405, "F": 1269969, "G": 2293761, "K": 1089096, "M": 319957}  # fmt: skip
+_TYPES_DR3 = {
+    "O": 193, "B": 4939, "A": 275405, "F": 1269969, "G": 2293761, "K": 1089096, "M": 319957,
+}  # fmt: skip
 _STARS, _OTHERS = 8_966_416, {"GALAXY": 172_866, "QSO": 60_173, "Unknown": 719_651}
 _RARE = {"DoubleStar": 0.004, "WD": 0.002, "Carbon": 0.0003}
 
@@ -81,7 +84,7 @@ def quotas(weights: Mapping[str, float], n: int) -> NDArray[np.int64]:
     whole = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[: n - int(whole.sum())]] += 1
-    return whole
+    return np.asarray(whole, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +180,7 @@ def _fibres(plate: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """Spectrograph and fibre of each row, all different within a plate."""
     slot = np.empty(len(plate), np.int64)
     starts = np.flatnonzero(np.r_[True, np.diff(plate) > 0, True])
-    for low, high in zip(starts[:-1], starts[1:], strict=True):
+    for low, high in pairwise(starts):
         slot[low:high] = rng.choice(_FIBRES * _SPECTROGRAPHS, high - low, replace=False)
     return slot // _FIBRES + 1, slot % _FIBRES + 1
 

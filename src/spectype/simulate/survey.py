@@ -30,42 +30,17 @@ from spectype.simulate.plan import Plan, make_plan, read_weights
 from spectype.simulate.templates import Grid, Node, compute
 
 CATALOGUE, TRUTH, TREE = "catalogue.csv", "truth.parquet", "fits"
-COLUMNS = [
-    "obsid",
-    "designation",
-    "obsdate",
-    "lmjd",
-    "mjd",
-    "planid",
-    "spid",
-    "fiberid",
-    "ra",
-    "dec",
-    "snru",
-    "snrg",
-    "snrr",
-    "snri",
-    "snrz",
-    "objtype",
-    "class",
-    "subclass",
-    "z",
-    "z_err",
-    "magtype",
-    "mag1",
-    "mag2",
-    "mag3",
-    "mag4",
-    "mag5",
-    "mag6",
-    "mag7",
-    "tsource",
-    "fibertype",
-    "tfrom",
-    "tcomment",
-    "file",
-]
-_RELEASES = {"image-subcontinuum": "LAMOST DR1", "image-wavelength": "LAMOST DR6", "bintable-coadd": "LAMOST DR9"}  # fmt: skip
+COLUMNS = (
+    ["obsid", "designation", "obsdate", "lmjd", "mjd", "planid", "spid", "fiberid", "ra", "dec"]
+    + [f"snr{band}" for band in "ugriz"]
+    + ["objtype", "class", "subclass", "z", "z_err", "magtype"]
+    + [f"mag{i}" for i in range(1, 8)]
+    + ["tsource", "fibertype", "tfrom", "tcomment", "file"]
+)
+_RELEASES = {
+    "image-subcontinuum": "LAMOST DR1", "image-wavelength": "LAMOST DR6",
+    "bintable-coadd": "LAMOST DR9",
+}  # fmt: skip
 _MIX = (0.15, 0.45, 0.40)  # shares of LAYOUTS among the plates
 _PIXELS = (3909, 3908, 3906, 3904, 3903, 3902, 3901, 3899, 3897, 3892, 3890, 3820, 3751)
 _PIXEL_SHARES = np.array([55, 5, 12, 12, 3, 3, 2, 2, 1, 2, 1, 1.5, 0.5]) / 100
@@ -250,11 +225,11 @@ def _templates(
     for found in run.map(_nodes_of, ((settings.seed, plan.part(p)) for p in plan.first_plates())):
         wanted |= found
     nodes = tuple(sorted(wanted))
-    file = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".npy", dir=folder))
+    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=".templates-", dir=folder))
+    file = Path(scratch) / "log-flux.npy"
     rows = track(run.map(compute, iter(nodes)), total=len(nodes), title="computing stars")
     np.save(file, np.stack(list(rows)))
-    file.flush()
-    return _Templates(file.name, nodes)
+    return _Templates(str(file), nodes)
 
 
 def _nodes_of(task: tuple[int, Plan]) -> set[Node]:
@@ -395,7 +370,9 @@ def _catalogue_line(header: dict[str, Any], name: str) -> str:
     return "|".join(values[column] for column in COLUMNS)
 
 
-def _truth_row(target: Target, plan: Plan, i: int, header: dict[str, Any], path: str) -> dict[str, Any]:  # fmt: skip
+def _truth_row(
+    target: Target, plan: Plan, i: int, header: dict[str, Any], path: str
+) -> dict[str, Any]:
     star = np.isfinite(target.code) and target.kind not in ("GALAXY", "QSO")
     truth = {f.name: getattr(target, f.name) for f in fields(target) if f.name != "height"}
     return {

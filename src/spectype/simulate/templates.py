@@ -21,8 +21,8 @@ Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES
 
 # Type codes of the nodes: close where spectra change quickly.
 TYPES = np.array(
-    [3, 5, 7, 9, 10, 11.5, 13, 15.5, 18, 20, 22, 25, 28, 30, 32, 35, 38, 41, 44.5, 48, 50, 52, 54, 56,
-     58, 60, 61.5, 63, 64.5, 66, 67.5]
+    [3, 5, 7, 9, 10, 11.5, 13, 15.5, 18, 20, 22, 25, 28, 30, 32, 35, 38, 41, 44.5, 48, 50, 52, 54,
+     56, 58, 60, 61.5, 63, 64.5, 66, 67.5]
 )  # fmt: skip
 METALLICITIES = np.array([-1.5, -0.4, 0.3])
 WHITE_DWARFS = np.array([8000, 10000, 12500, 16000, 22000, 32000])  # hydrogen atmospheres [K]
@@ -65,7 +65,7 @@ def white_dwarf(number: int) -> Node:
 
 def _bracket(axis: Floats, value: float) -> list[tuple[int, float]]:
     value = float(np.clip(value, axis[0], axis[-1]))
-    low = int(min(np.searchsorted(axis, value, side="right") - 1, len(axis) - 2))
+    low = min(int(np.searchsorted(axis, value, side="right")) - 1, len(axis) - 2)
     part = (value - axis[low]) / (axis[low + 1] - axis[low])
     return [(low, 1 - part), (low + 1, part)]
 
@@ -116,4 +116,5 @@ class Grid:
 
     def node(self, node: Node) -> Floats:
         """Flux per wavelength of one node."""
-        return np.exp(self._rows[self._row[node]].astype(np.float64))
+        row = self._rows[self._row[node]].astype(np.float64)
+        return np.asarray(np.exp(row), dtype=np.float64)

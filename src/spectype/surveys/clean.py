@@ -238,10 +238,10 @@ def _block(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str |
     if frame is None:
         frame = "vacuum" if on_log_grid(part.wave) else "air"
         part.notes.append(f"wavelength frame not stated: taken as {frame}")
-    if raw.per_frequency:
-        part.to_per_wavelength()
     if frame == "air":
         part.wave = air_to_vacuum(part.wave)
+    if raw.per_frequency:
+        part.to_per_wavelength()
     flux32, ivar32, mask, scale = _mask_and_scale(
         part.flux, part.ivar, has_errors=raw.ivar is not None
     )

@@ -162,7 +162,7 @@ def _fit(wave: Floats, flux: Floats, source: Source) -> Floats:
     wave = np.squeeze(wave)
     if wave.shape in (flux.shape, flux.shape[1:]):
         return wave
-    raise source.fail(f"wavelengths have shape {wave.shape}, flux {flux.shape}")
+    raise source.fail(f"wavelengths have shape {wave.shape}, flux {flux.shape}", remedy=_ASK)
 
 
 def _from_rows(raw: Raw, source: Source) -> None:

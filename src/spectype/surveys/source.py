@@ -188,4 +188,6 @@ def _explain(error: OSError, path: str) -> NoReturn:
         raise ReadError(
             "cannot be read: no permission", path=path, remedy="see its owner and mode (ls -l)"
         ) from error
-    raise ReadError(f"cannot be read: {error.strerror or error}", path=path) from error
+    raise ReadError(
+        f"cannot be read: {error.strerror or error}", path=path, remedy="is the disk all right?"
+    ) from error

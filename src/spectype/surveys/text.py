@@ -13,6 +13,7 @@ from spectype.surveys.source import Source
 
 _COMMENT = ("#", "%", "!", "//", "\\")
 _MISSING = {"", "nan", "null", "none", "na", "n/a", "--", "---", "inf", "-inf", "masked"}
+_EXPECTED = "a text spectrum has a line a pixel: wavelength, flux and, if known, error"
 _BY_POSITION = ("wave", "flux", "error")  # the field's habit where no names are given
 
 
@@ -87,7 +88,7 @@ def parse(source: Source) -> TextTable:
         elif stripped:
             lines.append(stripped)
     if not lines:
-        raise source.fail("holds no table: comments or blank lines only")
+        raise source.fail("holds no table: comments or blank lines only", remedy=_EXPECTED)
     separator = _separator(lines[min(1, len(lines) - 1)])
     first = _cells(lines[0], separator)
     named = not _are_numbers(first)
@@ -98,7 +99,7 @@ def parse(source: Source) -> TextTable:
     if values.shape[0] < 2 or values.shape[1] < 2:
         raise source.fail(
             f"is a text of {values.shape[0]} rows and {values.shape[1]} columns, not a spectrum",
-            remedy="a text spectrum has a line a pixel: wavelength, flux and, if known, error",
+            remedy=_EXPECTED,
         )
     return TextTable(values, _unique(names), named, "\n".join(comments))
 
@@ -159,7 +160,7 @@ def _numbers(lines: list[str], separator: str | None, n_columns: int, source: So
                 what = f"holds {row[numbers.index(None)][:20]!r} where a number should stand"
             raise source.fail(
                 f"is no table of numbers: its row {i + 1} {what}",
-                remedy="a text spectrum has a line a pixel: wavelength, flux and, if known, error",
+                remedy=_EXPECTED,
             )
         out[i] = numbers
     return out

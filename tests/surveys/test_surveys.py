@@ -1,0 +1,294 @@
+"""The registry: each survey is recognised by its structure and read as promised."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from spectype.core.errors import UsageError
+from spectype.core.grid import air_to_vacuum, log_grid
+from spectype.surveys import SURVEYS, jacoby, read
+from spectype.surveys.sdss import BAD_BITS
+from spectype.surveys.source import load
+from tests.surveys.miniature import lamost_bytes, lamost_rows, table_bytes, to_bytes, write
+
+RNG = np.random.default_rng(5)
+SDSS_WAVE = log_grid(3.5793, n_pix=500)
+ATLAS_WAVE = (3510.0 + 1.4 * np.arange(2799)).astype(np.float32)
+
+
+def sdss_spec(*, upper: bool = False) -> bytes:
+    """A spec-PLATE-MJD-FIBER file: COADD and SPECOBJ tables."""
+    mask = np.zeros(500, np.int32)
+    mask[10] = 1 << 23  # BRIGHTSKY
+    mask[20] = 1 << 16  # NEARBADPIXEL: harmless
+    ivar = np.full(500, 4.0, np.float32)
+    ivar[30] = 0
+    columns = {
+        "flux": np.linspace(1, 2, 500).astype(np.float32),
+        "loglam": np.log10(SDSS_WAVE).astype(np.float32),
+        "ivar": ivar,
+        "and_mask": mask,
+        "or_mask": np.full(500, 1 << 17, np.int32),
+    }
+    formats = {"f4": "E", "i4": "J"}
+    coadd = fits.BinTableHDU.from_columns(
+        [
+            fits.Column(n.upper() if upper else n, formats[v.dtype.str[1:]], array=v)
+            for n, v in columns.items()
+        ],
+        name="COADD",
+    )
+    about = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("PLATE", "J", array=[306]),
+            fits.Column("MJD", "J", array=[51637]),
+            fits.Column("FIBERID", "J", array=[4]),
+            fits.Column("CLASS", "6A", array=["STAR"]),
+            fits.Column("SUBCLASS", "21A", array=["K1"]),
+            fits.Column("Z", "E", array=[1e-4]),
+            fits.Column("PLUG_RA", "D", array=[200.5]),
+            fits.Column("PLUG_DEC", "D", array=[-0.25]),
+            fits.Column("SN_MEDIAN", "5E", array=[[1.0, 12.5, 20.0, 21.0, 9.0]]),
+            fits.Column("THING_ID", "J", array=[77]),
+        ],
+        name="SPECOBJ",
+    )
+    return to_bytes([fits.PrimaryHDU(), coadd, about])
+
+
+def sdss_spspec() -> bytes:
+    rows = np.zeros((5, 500), np.float32)
+    rows[0], rows[2] = 3.0, 0.5
+    rows[2, 40] = 0
+    hdu = fits.PrimaryHDU(rows)
+    for key, value in {
+        "TELESCOP": "SDSS 2.5-M", "COEFF0": 3.5793, "COEFF1": 1e-4, "RAOBJ": 10.5, "DECOBJ": -1.5,
+        "PLATEID": 306, "MJD": 51637, "FIBERID": 4,
+    }.items():  # fmt: skip
+        hdu.header[key] = value
+    return to_bytes([hdu])
+
+
+def sdss_eigenstar() -> bytes:
+    rows = RNG.uniform(1, 2, (3, 500)).astype(np.float32)
+    rows[1, :50] = rows[1, 200:210] = 0
+    hdu = fits.PrimaryHDU(rows)
+    for key, value in {
+        "OBJECT": "STAR", "COEFF0": 3.5793, "COEFF1": 1e-4, "NAME0": "A0", "NAME1": "M5",
+        "NAME2": "Carbon_lines",
+    }.items():  # fmt: skip
+        hdu.header[key] = value
+    return to_bytes([hdu])
+
+
+def jacoby_file() -> bytes:
+    return table_bytes(
+        {"WAVELENGTH": ATLAS_WAVE, "FLUX": np.full(2799, 1e-13, np.float32)},
+        OBJECT="HD 242908",
+        SPTYPE="O5V",
+    )
+
+
+def calspec_file() -> bytes:
+    columns = {
+        "WAVELENGTH": np.linspace(3000, 9000, 400),
+        "FLUX": np.full(400, 1e-13, np.float32),
+        "STATERROR": np.full(400, 1e-15, np.float32),
+        "SYSERROR": np.full(400, 1e-15, np.float32),
+        "FWHM": np.full(400, 5.0, np.float32),
+        "TOTEXP": np.ones(400, np.float32),
+        "DATAQUAL": np.r_[np.ones(395, np.int32), np.zeros(5, np.int32)],
+    }
+    return table_bytes(columns)
+
+
+def pickles_file() -> bytes:
+    primary = fits.PrimaryHDU()
+    primary.header["COMMENT1"] = "spectral type: G2V"
+    primary.header["HISTORY"] = "SEDs from Pickles UVKLIB Library (1998, PASP 110, 863)."
+    columns = [
+        fits.Column("WAVELENGTH", "E", array=np.arange(1150, 25000, 5)),
+        fits.Column("FLUX", "E", array=np.ones(4770)),
+    ]
+    return to_bytes([primary, fits.BinTableHDU.from_columns(columns)])
+
+
+def miles_file() -> bytes:
+    hdu = fits.PrimaryHDU(np.ones(900))
+    hdu.header.update({"TPLLIB": "MILES", "CRVAL1": 3540.5, "CDELT1": 0.9, "CRPIX1": 1})
+    return to_bytes([hdu])
+
+
+def pyhammer_file() -> bytes:
+    columns = {
+        "LogLam": np.log10(SDSS_WAVE),
+        "Flux": np.ones(500, np.float32),
+        "PropErr": np.full(500, 0.1, np.float32),
+    }
+    return table_bytes(columns)
+
+
+def bochanski_file() -> bytes:
+    wave = np.arange(3825.0, 3875.0, 0.1)
+    return "".join(f"{w:.1f}\t0.5\t0.1\n" for w in wave).encode()
+
+
+FILES = {
+    "lamost": ("a.fits.gz", lamost_bytes(lamost_rows(), "bintable-coadd")),
+    "sdss": ("a.fits", sdss_spec()),
+    "jacoby": ("jc_17.fits", jacoby_file()),
+    "miles": ("a.fits", miles_file()),
+    "pickles": ("a.fits", pickles_file()),
+    "calspec": ("a.fits", calspec_file()),
+    "sdss_templates": ("a.fits", pyhammer_file()),
+    "bochanski": ("M00_SDSS_bochanski2007.txt.gz", bochanski_file()),
+}
+FRAMES = dict.fromkeys(FILES, "vacuum") | dict.fromkeys(("jacoby", "miles", "pickles"), "air")
+META = {
+    "path", "index", "survey", "layout", "object", "obsid", "ra", "dec", "class", "subclass",
+    "redshift", "snr", "snr_u", "snr_g", "snr_r", "snr_i", "snr_z", "star_id", "has_errors",
+    "wave_frame", "warnings",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("survey", SURVEYS, ids=lambda survey: survey.name)
+def test_each_survey_keeps_the_contract(tmp_path, survey) -> None:
+    name, content = FILES[survey.name]
+    path = write(tmp_path / name, content)
+    source = load(path)
+    assert [other.name for other in SURVEYS if other.recognise(source)] == [survey.name]
+    spectra = read(path)
+    assert set(spectra.meta) >= META
+    assert spectra.get("survey") == [survey.name]
+    assert spectra.get("wave_frame") == [FRAMES[survey.name]]
+    assert spectra.wave.dtype == np.float64
+    assert (spectra.flux.dtype, spectra.ivar.dtype) == (np.float32, np.float32)
+    assert spectra.mask.dtype == bool
+    assert (np.diff(spectra.wave) > 0).all()
+    assert ((spectra.ivar == 0) == spectra.mask).all()
+    assert np.isfinite(spectra.flux[~spectra.mask]).all()
+    assert survey.title and any(digit.isdigit() for digit in survey.citation)
+    other = {"air": "vacuum", "vacuum": "air"}[FRAMES[survey.name]]
+    shifted = read(path, frame=other)
+    shift = np.median(shifted.wave - spectra.wave)
+    assert 1.0 < abs(shift) < 4.0
+    assert (shift > 0) == (other == "air")
+
+
+def test_names_of_surveys_are_unique() -> None:
+    assert len({survey.name for survey in SURVEYS}) == len(SURVEYS) == len(FILES)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_sdss_spec(tmp_path, upper) -> None:
+    spectra = read(write(tmp_path / "a.fits", sdss_spec(upper=upper)))
+    assert np.allclose(spectra.wave, SDSS_WAVE, rtol=1e-6)
+    assert np.allclose(spectra.flux[0], np.linspace(1, 2, 500))
+    # NEARBADPIXEL and the or-mask do not condemn a pixel; BRIGHTSKY and ivar 0 do.
+    assert np.flatnonzero(spectra.mask[0]).tolist() == [10, 30]
+    expected = {
+        "obsid": "0306-51637-0004", "class": "STAR", "subclass": "K1", "ra": 200.5, "dec": -0.25,
+        "snr": 12.5, "snr_z": 9.0, "star_id": "SDSS 77",
+    }  # fmt: skip
+    assert {name: spectra.get(name)[0] for name in expected} == expected
+    assert np.isclose(spectra.get("redshift")[0], 1e-4)
+    assert BAD_BITS & (1 << 23) and not BAD_BITS & (1 << 16)
+
+
+def test_sdss_spspec(tmp_path) -> None:
+    spectra = read(write(tmp_path / "a.fit", sdss_spspec()))
+    assert np.allclose(spectra.wave, SDSS_WAVE)
+    assert (spectra.flux == 3.0).all()
+    assert np.flatnonzero(spectra.mask[0]).tolist() == [40]
+    assert (spectra.ivar[~spectra.mask] == 4.0).all()
+    assert spectra.get("obsid") == ["0306-51637-0004"]
+    assert (spectra.get("ra"), spectra.get("dec")) == ([10.5], [-1.5])
+
+
+def test_sdss_templates_are_a_spectrum_a_row(tmp_path) -> None:
+    spectra = read(write(tmp_path / "a.fits", sdss_eigenstar()))
+    assert spectra.get("subclass") == ["A0", "M5", "Carbon_lines"]
+    assert spectra.get("survey") == ["sdss_eigenstar"] * 3
+    assert np.allclose(spectra.wave, SDSS_WAVE)
+    assert np.flatnonzero(spectra.mask[1]).tolist() == [*range(50), *range(200, 210)]
+    assert not spectra.mask[[0, 2]].any()
+
+
+def test_jacoby(tmp_path) -> None:
+    spectra = read(write(tmp_path / "jc_17.fits", jacoby_file()))
+    assert np.allclose(spectra.wave, air_to_vacuum(ATLAS_WAVE))
+    expected = {"object": "HD 242908", "subclass": "O5V", "class": "STAR", "obsid": "jc_17"}
+    assert {name: spectra.get(name)[0] for name in expected} == expected
+    assert spectra.get("has_errors") == [False]
+    assert np.isclose(spectra.flux[0, 0] * spectra.get("flux_scale")[0], 1e-13)
+
+
+def test_jacoby_names_and_addresses() -> None:
+    assert jacoby.file_name(161) == "jc_161.fits"
+    assert jacoby.spectrum_url(1).endswith("/cdbs/grid/jacobi/jc_1.fits")
+    with pytest.raises(UsageError, match="no star 162"):
+        jacoby.file_name(162)
+
+
+def test_calspec_quality_says_good(tmp_path) -> None:
+    spectra = read(write(tmp_path / "a.fits", calspec_file()))
+    assert np.flatnonzero(spectra.mask[0]).tolist() == list(range(395, 400))
+    assert np.allclose(spectra.snr(), 100, rtol=1e-4)
+
+
+def test_pickles_type_stands_in_a_comment(tmp_path) -> None:
+    spectra = read(write(tmp_path / "a.fits", pickles_file()))
+    assert (spectra.get("subclass"), spectra.get("class")) == (["G2V"], ["STAR"])
+
+
+def test_columns_by_the_user_leave_the_surveys_out(tmp_path) -> None:
+    path = write(tmp_path / "a.fits", sdss_spec())
+    spectra = read(path, columns="wave=loglam,flux=ivar")
+    assert spectra.get("survey") == ["table"]
+    assert np.median(spectra.flux) == 4.0
+
+
+@pytest.mark.real
+def test_every_real_library_file_is_read_as_its_label_says(real_data) -> None:
+    with (real_data / "labels.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["survey"].startswith("LAMOST")]
+    generic = {"sdss_faststars", "sdss_cv"}  # bare text on the SDSS grid
+    done: set[str] = set()
+    for row in rows:
+        if row["path"] in done or (row["survey"] in generic and len(done) % 8):
+            done.add(row["path"])
+            continue
+        done.add(row["path"])
+        spectra = read(real_data / row["path"])
+        frame = "vacuum" if "vacuum" in row["wave_frame"] else "air"
+        assert set(spectra.get("wave_frame")) == {frame}, row["path"]
+        survey = "table" if row["survey"] in generic else row["survey"]
+        assert set(spectra.get("survey")) == {survey}, row["path"]
+        assert not spectra.mask.all(axis=1).any(), row["path"]
+        low = float(row["wave_min"])
+        if survey not in ("calspec", "sdss_eigenstar"):  # their table gives the optical part
+            low = float(air_to_vacuum(low)) if frame == "air" else low
+            assert abs(spectra.wave[0] - low) < 0.06, row["path"]
+            assert abs(spectra.n_pix - int(row["n_pix"])) <= 1
+        if len(spectra) == 1 and spectra.get("subclass")[0]:
+            assert row["subclass"].startswith(spectra.get("subclass")[0]), row["path"]
+    assert len(done) > 1400
+
+
+@pytest.mark.real
+def test_air_and_vacuum_libraries_agree_on_h_beta(real_data) -> None:
+    """The A stars of four libraries, air or vacuum, put H beta at 4862.7 A in vacuum."""
+    for path in (
+        "libraries/jacoby/jc_21.fits.gz",
+        "libraries/pickles/pickles_uk_9.fits.gz",
+        "libraries/sdss_templates/A1.fits.gz",
+    ):
+        spectra = read(real_data / path)
+        near = (spectra.wave > 4835) & (spectra.wave < 4890)
+        wave, flux = spectra.wave[near], spectra.flux[0, near]
+        depth = np.clip(flux[[0, -1]].mean() - flux, 0, None)
+        assert abs((wave * depth).sum() / depth.sum() - 4862.7) < 1.0, path

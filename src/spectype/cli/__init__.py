@@ -25,8 +25,12 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-def build_app() -> object:
-    """Make the cyclopts application with every verb registered lazily."""
+def build_app(verb: str = "") -> object:
+    """Make the cyclopts application with every verb registered lazily.
+
+    The list of verbs takes its lines from here, so that it imports nothing; `verb`, the one in
+    use, brings its own help.
+    """
     from cyclopts import App
 
     import spectype
@@ -39,8 +43,11 @@ def build_app() -> object:
         result_action="return_value",
         help_format="markdown",
     )
-    for verb, (target, line) in VERBS.items():
-        app.command(target, name=verb, help=line)
+    for name, (target, line) in VERBS.items():
+        if name == verb:
+            app.command(target, name=name)
+        else:
+            app.command(target, name=name, help=line)
     return app
 
 
@@ -66,8 +73,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     from spectype.core.errors import SpectypeError, UsageError
 
-    app = build_app()
     tokens, config = take_config(list(sys.argv[1:] if arguments is None else arguments))
+    app = build_app(tokens[0] if tokens else "")
     try:
         if config is not None:
             if not os.path.isfile(config):  # noqa: PTH113 (pathlib is not needed here)

@@ -12,7 +12,7 @@ from spectype.core.errors import DependencyError
 try:
     from spectype.learn.augment import AugmentConfig
     from spectype.learn.networks import NetworkConfig
-    from spectype.learn.training import TrainConfig
+    from spectype.learn.recipe import Recipe, TrainConfig
 except ImportError as error:
     raise DependencyError(
         f"training needs {error.name}", remedy='pip install "spectype[train]"'
@@ -52,7 +52,6 @@ def train(
     """
     from spectype.dataset.store import Store
     from spectype.learn.export import export_model
-    from spectype.learn.training import Recipe
     from spectype.learn.training import train as train_network
 
     data = Store(store)

@@ -1,0 +1,98 @@
+"""Recipes: everything that decides what a training gives, as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from spectype.learn.augment import AugmentConfig
+from spectype.learn.networks import NetworkConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        Longest training; the learning rate falls to zero over it.
+    steps : int
+        Batches an epoch.
+    batch : int
+        Spectra a batch.
+    learning_rate : float
+        Peak learning rate of AdamW.
+    weight_decay : float
+        Weight decay.
+    balance : float
+        0 draws spectra as they are, 1 every part of the sequence equally often.
+    outliers : float
+        Share of a batch turned into what is no normal star (galaxies, quasars, empty fibres).
+    averaging : float
+        Decay of the exponential average of the weights that is validated and kept.
+    type_weight : float
+        Weight of the loss over the seven types against that along the sequence.
+    luminosity_weight : float
+        Weight of the loss of the luminosity class.
+    validation : float
+        Share of stars for early stopping and calibration.
+    test : float
+        Share of stars never touched by training.
+    leave_out : tuple of str
+        Surveys or libraries whose stars all go to the test set.
+    patience : int
+        Epochs without a better validation before stopping.
+    seed : int
+        Seed of weights and augmentation.
+    split_seed : int
+        Seed of the split: members of an ensemble share it, so that their validation and test
+        stars are the same.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    precision : str
+        ``float32``, ``bfloat16`` for the convolutions, or ``auto``: bfloat16 where the
+        processor has instructions for it (elsewhere it is several times slower).
+    threads : int
+        CPU threads; 0 lets torch choose.
+    """
+
+    epochs: int = 60
+    steps: int = 100
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.03
+    balance: float = 0.7
+    outliers: float = 0.12
+    averaging: float = 0.995
+    type_weight: float = 0.7
+    luminosity_weight: float = 0.3
+    validation: float = 0.1
+    test: float = 0.2
+    leave_out: tuple[str, ...] = ()
+    patience: int = 25
+    seed: int = 1
+    split_seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named whole: network, augmentation and training."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def comparable(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as flat data, without what may change between a start and its resumption."""
+    free = {"device", "threads", "patience"}
+    return {
+        f"{part}.{name}": list(value) if isinstance(value, tuple) else value
+        for part, values in asdict(recipe).items()
+        for name, value in values.items()
+        if name not in free
+    }

@@ -1,0 +1,227 @@
+"""One training in progress: data, network, optimiser, steps and their state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from spectype.core import mk
+from spectype.core.errors import DataError, UsageError
+from spectype.dataset.store import Store
+from spectype.learn import checkpoint
+from spectype.learn.augment import Augment
+from spectype.learn.networks import StandardNetwork, SurveyView
+from spectype.learn.outliers import Outliers
+from spectype.learn.recipe import Recipe
+from spectype.learn.targets import BINS_PER_SUBCLASS, Targets
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; ``auto`` takes CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("this machine has no CUDA device", remedy="give --device cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"unknown device {name!r}", remedy="cpu or cuda") from error
+
+
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether to convolve in bfloat16."""
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise UsageError(f"unknown precision {precision!r}", remedy="float32, bfloat16 or auto")
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+@dataclass
+class Session:
+    """One training in progress: data, network, optimiser and their state."""
+
+    store: Store
+    targets: Targets
+    split: NDArray[np.str_]
+    recipe: Recipe
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        config = self.recipe.train
+        torch.manual_seed(config.seed)
+        self.network = StandardNetwork(self.recipe.network).to(self.device)
+        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.fast = use_bfloat16(config.precision, self.device)
+        self.view = SurveyView().to(self.device)
+        self.average = StandardNetwork(self.recipe.network).to(self.device)
+        self.average.load_state_dict(self.network.state_dict())
+        self.average_view = SurveyView().to(self.device)
+        self.optimiser = torch.optim.AdamW(
+            [*self.network.parameters(), *self.view.parameters()],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+        wave = torch.as_tensor(self.store.wave, dtype=torch.float32)
+        self.augment = Augment(self.recipe.augment, wave)
+        self.outliers = Outliers(wave)
+        self.steps_done = 0
+        self.rows = np.flatnonzero((self.split == "train") & (self.targets.balance > 0))
+        if not (self.targets.type_index[self.rows] >= 0).any():
+            raise DataError("the training part has no typed spectrum", path=self.store.folder)
+        code = self.targets.sequence[self.rows].argmax(1) / BINS_PER_SUBCLASS
+        cool = self.rows[(self.targets.type_index[self.rows] >= 3) & (code < 60)]
+        self.cool = cool if cool.size else self.rows
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Flux and good pixels of these rows, each (n, n_pix) float32."""
+        flux, error = self.store.arrays(rows)
+        return torch.from_numpy(flux), torch.from_numpy((error > 0).astype(np.float32))
+
+    def learning_rate(self, step: int) -> float:
+        """Warm-up over a twentieth of the training, then half a cosine to zero."""
+        config = self.recipe.train
+        total = config.epochs * config.steps
+        warm = max(1, total // 20)
+        if step < warm:
+            return config.learning_rate * (step + 1) / warm
+        turn = np.cos(np.pi * (step - warm) / max(total - warm, 1))
+        return float(0.5 * config.learning_rate * (1 + turn))
+
+    def train_epoch(self, epoch: int) -> tuple[float, float]:
+        """One epoch; its draws depend on the seed and the epoch alone, so a resumed run repeats.
+
+        Returns mean loss and accuracy over types.
+        """
+        config = self.recipe.train
+        draw = Generator().manual_seed(config.seed * 100_003 + epoch)
+        torch.manual_seed(config.seed * 7_919 + epoch)  # dropout
+        chance = torch.as_tensor(self.targets.balance[self.rows])
+        picks = torch.multinomial(
+            chance, config.steps * config.batch, replacement=True, generator=draw
+        ).numpy()
+        self.network.train()
+        losses, right, typed = 0.0, 0, 0
+        for step in range(config.steps):
+            rows = self.rows[picks[step * config.batch : (step + 1) * config.batch]]
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.learning_rate(epoch * config.steps + step)
+            loss, hits, count = self.step(rows, draw)
+            losses, right, typed = losses + loss, right + hits, typed + count
+        return losses / config.steps, right / max(typed, 1)
+
+    def step(self, rows: NDArray[np.int64], draw: Generator) -> tuple[float, int, int]:
+        """One step of the optimiser; returns loss, right types, typed spectra."""
+        config = self.recipe.train
+        flux, good = self.batch(rows)
+        fake = torch.rand(len(rows), generator=draw) < config.outliers
+        if fake.any():
+            pick = torch.randint(len(self.cool), (16,), generator=draw).numpy()
+            cool, _ = self.batch(self.cool[pick])
+            flux[fake], good[fake] = self.outliers(flux[fake], good[fake], cool, draw)
+        flux, good = self.augment(flux, good, draw)
+        keep = (torch.rand(len(rows), generator=draw) >= self.recipe.augment.hide_shape).float()
+        outputs = self.network(*(t.to(self.device) for t in (flux, good, keep)))
+        loss, hits, count = self.loss(outputs, rows, fake.to(self.device), self.view)
+        loss = loss + 0.02 * self.view.roughness()
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimiser.step()
+        self.follow()
+        return float(loss.detach()), hits, count
+
+    def follow(self) -> None:
+        """Move the averaged weights towards the present ones."""
+        self.steps_done += 1
+        # Early on a short memory: the random start is to be forgotten.
+        n = self.steps_done
+        decay = min(self.recipe.train.averaging, (1 + n) / (10 + n))
+        pairs = ((self.average, self.network), (self.average_view, self.view))
+        with torch.no_grad():
+            for mean, now in pairs:
+                for a, b in zip(mean.state_dict().values(), now.state_dict().values()):
+                    if a.is_floating_point():
+                        a.lerp_(b, 1 - decay)
+                    else:
+                        a.copy_(b)
+
+    def loss(
+        self,
+        outputs: tuple[Tensor, Tensor, Tensor],
+        rows: NDArray[np.int64],
+        fake: Tensor,
+        view: SurveyView,
+    ) -> tuple[Tensor, int, int]:
+        """Loss of a batch, number of right types, number of typed spectra.
+
+        `fake` marks spectra turned into outliers: their type and class do not count.
+        """
+        config, t = self.recipe.train, self.targets
+        sequence, luminosity, outlier = outputs
+        put = {name: torch.as_tensor(getattr(t, name)[rows], device=self.device) for name in
+               ("sequence", "type_index", "luminosity", "outlier", "survey", "weight")}  # fmt: skip
+        probability = torch.softmax(sequence, dim=1)
+        seen = torch.where(put["survey"][:, None], view(probability), probability)
+        real = ~fake
+        weight = put["weight"] * real
+        along = -(put["sequence"] * seen.clamp(min=1e-7).log()).sum(1)
+        types = seen.view(len(rows), len(mk.TYPES), -1).sum(2).clamp(min=1e-7)
+        typed = (put["type_index"] >= 0) & real
+        by_type = functional.nll_loss(types.log(), put["type_index"].clamp(min=0), reduction="none")
+        total = (weight * typed * (along + config.type_weight * by_type)).sum()
+        total = total / (weight * typed).sum().clamp(min=1)
+        # Luminosity classes of a survey's pipeline are weak where it gives any.
+        classed = ((put["luminosity"] >= 0) & real) * torch.where(put["survey"], 0.2, 1.0)
+        by_class = functional.cross_entropy(
+            luminosity, put["luminosity"].clamp(min=0), reduction="none"
+        )
+        total = total + config.luminosity_weight * (classed * by_class).sum() / classed.sum().clamp(
+            min=1
+        )
+        odd = torch.where(fake, torch.ones_like(put["outlier"]), put["outlier"])
+        known = torch.isfinite(odd)
+        by_odd = functional.binary_cross_entropy_with_logits(
+            outlier, torch.nan_to_num(odd), reduction="none"
+        )
+        total = total + 0.3 * (by_odd * known).sum() / known.sum().clamp(min=1)
+        right = (types.argmax(1) == put["type_index"]) & typed
+        return total, int(right.sum()), int(typed.sum())
+
+    @torch.no_grad()
+    def validate(self) -> tuple[float, float]:
+        """Loss and accuracy of the averaged network on the validation part, as observed."""
+        rows = np.flatnonzero((self.split == "validation") & (self.targets.type_index >= 0))
+        if not rows.size:
+            return float("nan"), float("nan")
+        self.average.eval()
+        total, right = 0.0, 0
+        for start in range(0, rows.size, 256):
+            part = rows[start : start + 256]
+            flux, good = (tensor.to(self.device) for tensor in self.batch(part))
+            fake = torch.zeros(len(part), dtype=torch.bool, device=self.device)
+            loss, hits, _ = self.loss(self.average(flux, good), part, fake, self.average_view)
+            total, right = total + float(loss) * len(part), right + hits
+        return total / rows.size, right / rows.size
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the state."""
+        parts = {"network": self.network, "view": self.view, "average": self.average,
+                 "average_view": self.average_view}  # fmt: skip
+        named = {f"{p}.{k}": v for p, m in parts.items() for k, v in m.state_dict().items()}
+        return {**named, **checkpoint.optimiser_tensors(self.optimiser)}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put a checkpoint's tensors back."""
+        for name in ("network", "view", "average", "average_view"):
+            inside = {k.removeprefix(f"{name}."): v for k, v in tensors.items()
+                      if k.startswith(f"{name}.")}  # fmt: skip
+            getattr(self, name).load_state_dict(inside)
+        checkpoint.restore_optimiser(self.optimiser, tensors)

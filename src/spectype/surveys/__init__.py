@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spectype.core.errors import UsageError
+from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.grid import air_to_vacuum
 from spectype.core.spectra import Spectra
 from spectype.surveys import jacoby, lamost, sdss, table
@@ -145,10 +145,12 @@ def _dispatch(
                 if survey.recognise(source):
                     return survey.read(source, frame)
         return table.read(source, frame=frame, columns=columns, unit=unit)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # A header can lie in more ways than were foreseen; the file is still to blame by name.
+    except SpectypeError:
+        raise
+    except Exception as error:  # a file can lie in more ways than were foreseen, here or in astropy
+        words = " ".join(str(error).split())[:200]
         raise source.fail(
-            f"cannot be understood: {type(error).__name__}: {error}",
+            f"cannot be understood: {type(error).__name__}: {words}",
             remedy="the file is damaged, or of a kind not known",
         ) from error
 

@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spectype.classify.runtime import COLUMNS, DEFAULT, Model, load_model, schema
+from spectype.classify.runtime import DEFAULT, Model, digits, load_model, schema
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import atomic_path, check_writable, read_json, write_json
+from spectype.core.lines import INDICES, measure
 from spectype.core.progress import track
+from spectype.core.spectra import Spectra
 from spectype.dataset.build import is_spectrum_name
+from spectype.dataset.preprocess import BadPixels
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("spectype")
 CHUNK = 64  # files a task
 PART = 128  # tasks between two writes of a partial result
+_NO_REDSHIFT = -9999.0  # as the survey writes it
 SUFFIXES = (".csv", ".parquet", ".fits")
 
 
@@ -48,6 +52,8 @@ class ClassifyConfig:
         Processes; 0 takes all cores for many files and one for few.
     shard : str
         ``i/n`` types every n-th file, beginning with the i-th (1 to n).
+    indices : bool
+        Add line indices and equivalent widths with their errors, as columns after the others.
     """
 
     model: str = DEFAULT
@@ -55,6 +61,7 @@ class ClassifyConfig:
     frame: str | None = None
     workers: int = 0
     shard: str = "1/1"
+    indices: bool = False
 
 
 def expand(paths: Sequence[str]) -> list[str]:
@@ -122,11 +129,14 @@ def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFra
         spectra = read(path, frame=config.frame)
         table = model.predict(spectra, system=config.system)
         empty = np.atleast_1d(spectra.mask.all(axis=1))
+        if config.indices:
+            table = table.hstack(measure_indices(spectra))
     except SpectypeError as error:
-        return error_row(path, f"{error.problem}" + (f" ({error.remedy})" if error.remedy else ""))
+        problem = error.problem + (f" ({error.remedy})" if error.remedy else "")
+        return error_row(path, problem, config)
     except Exception as error:  # one bad file among a million must not stop the others
         log.debug("unexpected error in %s", path, exc_info=True)
-        return error_row(path, f"unexpected {type(error).__name__}: {error}")
+        return error_row(path, f"unexpected {type(error).__name__}: {error}", config)
     names = [path] if len(table) == 1 else [f"{path}[{i}]" for i in range(len(table))]
     faults = ["has no good pixel" if none else None for none in empty]
     return table.with_columns(
@@ -134,13 +144,41 @@ def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFra
     )
 
 
-def error_row(path: str, problem: str) -> pl.DataFrame:
+def measure_indices(spectra: Spectra) -> pl.DataFrame:
+    """Line indices of a batch as read: columns ``NAME``, ``NAME_error`` of `core.lines.INDICES`.
+
+    Measured on the file's own pixels, without its bad pixels and cosmic rays, at the rest
+    frame of its own redshift where it gives one. Null where a band lacks good pixels, an
+    error alone where the file has none.
+    """
+    import polars as pl
+
+    z = np.array([_NO_REDSHIFT if v is None else float(v) for v in spectra.get("redshift")])
+    found = measure(BadPixels()(spectra), redshift=np.where(z > -0.5, z, np.nan))
+    columns = {name: digits(values) for name, values in found.items()}
+    return pl.DataFrame(columns, schema=index_schema()).fill_nan(None)
+
+
+def index_schema() -> dict[str, Any]:
+    """Polars types of the columns that ``indices`` adds."""
+    import polars as pl
+
+    return {name: pl.Float64 for index in INDICES for name in (index, f"{index}_error")}
+
+
+def output_schema(config: ClassifyConfig) -> dict[str, Any]:
+    """Polars types of the output's columns, in order."""
+    return schema() | (index_schema() if config.indices else {})
+
+
+def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:
     """A row that carries nothing but the path and what is wrong."""
     import polars as pl
 
-    values: dict[str, list[Any]] = {name: [None] for name in COLUMNS}
+    columns = output_schema(config)
+    values: dict[str, list[Any]] = {name: [None] for name in columns}
     values |= {"path": [path], "error": [problem], "flags": [0], "flag_names": [""]}
-    return pl.DataFrame(values, schema=schema())
+    return pl.DataFrame(values, schema=columns)
 
 
 _worker: dict[str, Any] = {}
@@ -206,7 +244,7 @@ def classify(paths: Sequence[str], output: str, *, config: ClassifyConfig) -> di
         raise UsageError(f"unknown system {config.system!r}", remedy="mk or survey")
     if output == "-":
         tables = list(classify_chunks(files, config))
-        table = pl.concat(tables) if tables else pl.DataFrame(schema=schema())
+        table = pl.concat(tables) if tables else pl.DataFrame(schema=output_schema(config))
         sys.stdout.write(table.write_csv())
         return _counts(table)
     target = check_writable(output)
@@ -232,7 +270,7 @@ class Parts:
     """Partial results beside the output, so that a killed run can go on.
 
     The folder ``OUTPUT.parts`` holds ``NNNNNN.parquet``, each the rows of some chunks, and
-    ``parts.json`` with a fingerprint of the file list, the model and the system.
+    ``parts.json`` with a fingerprint of the file list, the model and the configuration.
     """
 
     def __init__(
@@ -241,7 +279,12 @@ class Parts:
         self.folder = target.with_name(target.name + ".parts")
         digest = hashlib.sha256("\n".join(files).encode(errors="surrogateescape"))
         digest.update((model.folder / "model.onnx").read_bytes())
-        key = {"files": digest.hexdigest(), "system": config.system, "frame": config.frame}
+        key = {
+            "files": digest.hexdigest(),
+            "system": config.system,
+            "frame": config.frame,
+            "indices": config.indices,
+        }
         known = self.folder / "parts.json"
         if not known.exists() or read_json(known) != key:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -251,6 +294,7 @@ class Parts:
         # A part's name is the number of input files that stand behind it and those before.
         self.done = int(self.files[-1].stem) if self.files else 0
         self.total = len(files)
+        self.config = config
         if self.done:
             log.info("resuming: %d of %d files are done", self.done, self.total)
         self._waiting: list[pl.DataFrame] = []
@@ -279,7 +323,7 @@ class Parts:
         import polars as pl
 
         if not self.files:
-            return pl.DataFrame(schema=schema())
+            return pl.DataFrame(schema=output_schema(self.config))
         return pl.concat([pl.read_parquet(path) for path in self.files])
 
     def remove(self) -> None:

@@ -19,7 +19,8 @@ def classify(
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
 
     Exit status: 0 all typed; 3 some rows carry an error; 2 bad usage; 1 nothing could be done.
-    An interrupted run is resumed by the same command.
+    An interrupted run is resumed by the same command. With --indices, line indices and
+    equivalent widths [Angstrom, magnitude or ratio] follow as further columns.
 
     Example: `spectype classify spec-*.fits.gz --output types.csv`
 

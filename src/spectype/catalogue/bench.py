@@ -149,7 +149,7 @@ def _chunk(
             "fibertype": pick(["Obj", "F-Std"], (number == 5) * 1),
             "tfrom": pick(["LCH100002", "SDSS_S_Y", "PS1"], number % 3),
             "tcomment": pl.Series(rng.integers(10**17, 10**18, n)).cast(pl.String),
-            "offsets": pick(["f", "t"], (number == 3) * 1), "offset_v": mags[0] * 0.1,
+            "offsets": pick(["f", "t"], (number == 3) * 1), "offset_v": (mags[0] * 0.1).round(2),
             "ra": ra.round(7), "dec": dec.round(7),
         }
     )  # fmt: skip

@@ -92,7 +92,7 @@ def present_snr(column: str) -> pl.Expr:
 
 def present_id(column: str) -> pl.Expr:
     """An identifier as text, null where it is empty, zero, or a "no value" mark."""
-    text = pl.col(column).cast(pl.String).str.strip_chars().str.replace(r"\.0$", "")
+    text = pl.col(column).cast(pl.String).str.strip_chars().str.strip_suffix(".0")
     empty = ["", "0", "-1", "-9999", "null", "NULL", "nan", "NaN", "None", "--"]
     return pl.when(~text.is_in(empty)).then(text)
 

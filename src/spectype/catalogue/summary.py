@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spectype.catalogue.columns import PROBLEM, find, present_id, present_snr, snr_column
+from spectype.catalogue.columns import ALIASES, PROBLEM, find, present_id, present_snr, snr_column
 from spectype.catalogue.table import (
     SUSPECT,
     Catalogue,
@@ -120,14 +120,15 @@ def summarise(path: str | Path, *, band: str = "g", separator: str | None = None
 def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame:
     """The few columns that count, with labels as small numbers and names as hashes."""
     needed = ["obsid", "class", "subclass", *[c for c in (snr, key) if c]]
-    star = pl.lit(None, pl.UInt64) if key is None else present_id(key).hash(0)
+    name = pl.lit(None, pl.String) if key is None else present_id(key)
+    if key is not None and key in ALIASES["designation"]:
+        name = pl.col(key)  # as it is: cleaning ten million names costs more than reading them
     wanted = [
         "obsid",
         pl.col("class", "subclass").cast(pl.String).fill_null("").cast(pl.Categorical),
         (pl.lit(None, pl.Float32) if snr is None else present_snr(snr)).alias("snr"),
         # A row that names no star counts as a star of its own.
-        pl.when(present_id(key).is_null() if key else False).then(None).otherwise(star)
-        .alias("star"),
+        pl.when(name.is_not_null() & (name != "")).then(name.hash(0)).alias("star"),
         PROBLEM,
         SUSPECT,
     ]  # fmt: skip

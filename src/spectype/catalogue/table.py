@@ -51,9 +51,9 @@ class Catalogue:
     quoted : bool
         Whether fields of a CSV may stand in quotes.
     exact : bool
-        Whether the fields of each line of a CSV are counted. Otherwise lines are only suspected
-        (``_suspect``) when the last field is empty or one too many is there; where none is, the
-        result is the same.
+        Whether the fields of each line of a CSV are counted and each obsid is looked at.
+        Otherwise lines are only suspected (``_suspect``) when the last field is empty, one too
+        many is there, or the obsid is no plain number; where none is, the result is the same.
     text : bool
         Keep every column of a CSV as the text it is, so that it can be written back unchanged.
     """
@@ -205,6 +205,8 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     names = list(catalogue.columns)
     text = catalogue.text
     schema: dict[str, Any] = {n: pl.String if text else pinned_type(n) for n in names}
+    if not catalogue.exact and not text:
+        schema["obsid"] = pl.Int64
     frame = pl.scan_csv(
         catalogue.path,
         separator=catalogue.separator,
@@ -226,16 +228,20 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
         lines = _lines(catalogue.path).select(_fields(catalogue))
         frame = pl.concat([frame, lines], how="horizontal").filter(pl.col(_LINE) != 0)
         problem = _miscounted(len(names), extra)
+        problem = pl.coalesce(problem, _bad_obsid(pl.col("obsid")))
+        suspect = pl.lit(False)
     else:
+        obsid = pl.col("obsid")
+        unclear = obsid.is_null() if not text else obsid.cast(pl.Int64, strict=False).is_null()
         problem = pl.lit(None, pl.String)
+        suspect = empty | extra | unclear
     strings = [n for n in columns if schema[n] == pl.String]
     if not catalogue.quoted and catalogue.exact and not text:
         frame = frame.with_columns(pl.col(strings).str.strip_chars('"'))
-    problem = pl.coalesce(problem, _bad_obsid(pl.col("obsid")))
-    frame = frame.select(*columns, ROW, problem.alias(PROBLEM), (empty | extra).alias(SUSPECT))
+    frame = frame.select(*columns, ROW, problem.alias(PROBLEM), suspect.alias(SUSPECT))
     if text:
         return frame
-    return frame.with_columns(as_obsid(pl.String), *converted(columns))
+    return frame.with_columns(as_obsid(schema["obsid"]), *converted(columns))
 
 
 def _lines(path: Path) -> pl.LazyFrame:

@@ -1,0 +1,222 @@
+"""Train, judge and ship the standard model. Anyone with the labelled spectra can rerun it.
+
+    python recipes/standard_model.py DATA --work WORK [--stage judge|leave-out|ship|card]
+
+DATA is a folder with ``labels.csv`` and the spectra it names. WORK keeps everything: the store, the
+runs (resumable), the reports. Stages: ``judge`` trains members on 70 % of the stars and scores them
+on 20 % never seen; ``leave-out`` trains without one library and scores it; ``ship`` trains on all
+stars but those kept for calibration and writes the model into the package; ``card`` writes the
+model card from the reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import string
+from pathlib import Path
+
+import spectype
+from spectype.classify.runtime import SHIPPED
+from spectype.core.files import write_manifest, write_text
+from spectype.dataset.build import BuildConfig, build
+from spectype.dataset.store import Store
+from spectype.judge.predictions import predict_test
+from spectype.judge.report import write_report
+from spectype.learn.augment import AugmentConfig
+from spectype.learn.export import export_model
+from spectype.learn.networks import NetworkConfig
+from spectype.learn.recipe import Recipe, TrainConfig
+from spectype.learn.training import train
+
+HERE = Path(__file__).parent
+MEMBERS = 3
+EPOCHS = 36
+LEAVE_OUT = ("jacoby", "miles")
+NETWORK = NetworkConfig(width=40, hidden=224)
+AUGMENT = AugmentConfig(cut=0.3, hide_shape=0.2)
+
+
+def recipe(**options: object) -> Recipe:
+    """The recipe of a member."""
+    settings = {"epochs": EPOCHS, "threads": 1, "validation": 0.1, "test": 0.2} | options
+    return Recipe(network=NETWORK, augment=AUGMENT, train=TrainConfig(**settings))  # type: ignore[arg-type]
+
+
+def open_store(data: Path, work: Path) -> Store:
+    """Build the store of all labelled spectra, once."""
+    folder = work / "store"
+    if (folder / "manifest.json").exists():
+        return Store(folder)
+    config = BuildConfig(labels=data / "labels.csv", only_labelled=True, overwrite=True)
+    return build([data], folder, config=config)
+
+
+def members(store: Store, folder: Path, n: int, **options: object) -> list[Path]:
+    """Train `n` members of an ensemble; those that are done are left as they are."""
+    runs = []
+    for seed in range(1, n + 1):
+        run = folder / f"member-{seed}"
+        if not (run / "manifest.json").exists():
+            train(store, run, recipe=recipe(seed=seed, **options))
+        runs.append(run)
+    return runs
+
+
+def judge(store: Store, folder: Path, n: int, title: str, **options: object) -> None:
+    """Train an ensemble, score it on its test stars, write the report."""
+    runs = members(store, folder, n, **options)
+    export_model(runs, store, folder, name=folder.name)
+    shutil.copy(runs[0] / "split.parquet", folder / "split.parquet")
+    manifest = json.loads((runs[0] / "manifest.json").read_text())
+    write_manifest(folder, "run", {k: v for k, v in manifest.items() if k != "kind"})
+    predictions = predict_test(folder, store, system="mixed")
+    write_report(
+        folder / "report",
+        predictions,
+        system="mixed",
+        title=title,
+        about={"members": n, "training spectra by type": manifest["types"]["train"]},
+        log_path=runs[0] / "log.jsonl",
+        spectra=lambda rows: store.spectra(list(rows)),
+    )
+
+
+def ship(store: Store, folder: Path) -> None:
+    """Train on all stars but the calibration's and write the model into the package."""
+    runs = members(store, folder, MEMBERS, test=0.0)
+    target = SHIPPED / "standard"
+    export_model(runs, store, target, name="standard")
+
+
+def card(work: Path) -> None:
+    """Fill the card's template with the tables of the reports."""
+    reports = {
+        name: json.loads((work / name / "report" / "report.json").read_text())
+        for name in ("judge", *(f"without-{library}" for library in LEAVE_OUT))
+    }
+    tables = {
+        "version": spectype.__version__,
+        "overall": overall_table(reports),
+        "types": type_table(reports["judge"]),
+        "surveys": survey_table(reports["judge"]),
+        "snr": snr_table(reports["judge"]),
+        "left_out": "\n\n".join(
+            f"Trained without {library}, tested on it:\n\n"
+            + type_table(reports[f"without-{library}"])
+            for library in LEAVE_OUT
+        ),
+    }
+    template = string.Template((HERE / "model_card.md").read_text())
+    write_text(SHIPPED / "standard" / "README.md", template.substitute(tables))
+
+
+def rows_of(header: str, rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    names = [name.strip() for name in header.split("|")]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def share(entry: dict[str, float]) -> str:
+    """A share with its 95 % interval."""
+    if entry["value"] is None:
+        return "-"
+    return f"{entry['value']:.3f} ({entry['low']:.3f}-{entry['high']:.3f})"
+
+
+def number(value: float | None) -> str:
+    """Two decimals, or a dash where there is nothing to measure."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def overall_table(reports: dict[str, dict]) -> str:
+    """One row a test set."""
+    rows = []
+    for name, report in reports.items():
+        rows.append(
+            [
+                name,
+                f"{report['spectra']} / {report['stars']}",
+                share(report["accuracy"]),
+                f"{report['mean_recall'][0]:.3f}",
+                number(report["subclass"]["mean_abs"]),
+                f"{report['calibration_error']:.3f}",
+                share(report["sets"]["coverage"]) if report["sets"] else "-",
+            ]
+        )
+    header = "test set | spectra / stars | types right | mean recall | mean abs. subclass error"
+    return rows_of(header + " | calibration error | coverage of 90 % sets", rows)
+
+
+def type_table(report: dict) -> str:
+    """One row a type."""
+    rows = [
+        [
+            entry["name"],
+            f"{entry['recall']['n']} / {entry['recall']['n_stars']}",
+            share(entry["recall"]),
+            share(entry["precision"]),
+            number(report["subclass_by_type"][entry["name"]]["mean_abs"]),
+        ]
+        for entry in report["types"]
+        if entry["recall"]["n"]
+    ]
+    return rows_of("type | spectra / stars | recall | precision | mean abs. subclass error", rows)
+
+
+def survey_table(report: dict) -> str:
+    """One row a survey or library."""
+    rows = [
+        [
+            name,
+            f"{entry[0]['n']} / {entry[0]['n_stars']}",
+            share(entry[0]),
+            number(entry[1]["mean_abs"]),
+        ]
+        for name, entry in report["surveys"].items()
+    ]
+    return rows_of(
+        "survey or library | spectra / stars | types right | mean abs. subclass error", rows
+    )
+
+
+def snr_table(report: dict) -> str:
+    """One row an S/N bin."""
+    rows = [
+        [f"{e['low']:g}-{e['high']:g}" if e["high"] else f"{e['low']:g} and more",
+         f"{e['accuracy']['n']}", share(e["accuracy"]), number(e["code"]["mean_abs"])]
+        for e in report["snr"] if e["accuracy"]["n"]
+    ]  # fmt: skip
+    return rows_of("S/N in g (header) | spectra | types right | mean abs. subclass error", rows)
+
+
+def main() -> None:
+    """Run the stages."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    stages = ("judge", "leave-out", "ship", "card")
+    parser.add_argument("--stage", choices=stages, nargs="*", default=stages)
+    options = parser.parse_args()
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    store = open_store(options.data, options.work)
+    if "judge" in options.stage:
+        judge(
+            store, options.work / "judge", MEMBERS, "The standard recipe on stars it has not seen"
+        )
+    if "leave-out" in options.stage:
+        for library in LEAVE_OUT:
+            title = f"The standard recipe, trained without {library}"
+            folder = options.work / f"without-{library}"
+            judge(store, folder, 1, title, leave_out=(library,))
+    if "ship" in options.stage:
+        ship(store, options.work / "ship")
+    if "card" in options.stage:
+        card(options.work)
+
+
+if __name__ == "__main__":
+    main()

@@ -146,6 +146,22 @@ def test_the_catalogue_gives_each_file_its_place(
     assert (tmp_path / str(item.place)).is_file()
 
 
+def test_a_file_that_came_with_its_night_is_not_asked_for(
+    archive: Any, client: Client, local: Any, tmp_path: Path
+) -> None:
+    archive.serve_spectra()
+    there, broken = (
+        Wanted(n, f"20111024/F5902/spec-55859-F5902_sp01-0{n}.fits.gz") for n in (74, 75)
+    )
+    (tmp_path / "20111024" / "F5902").mkdir(parents=True)
+    (tmp_path / str(there.place)).write_bytes(local.spectrum(74))
+    (tmp_path / str(broken.place)).write_bytes(local.spectrum(75)[:-9])
+    result = fetch_spectra([there, broken], tmp_path, release=RELEASE, client=client)
+    assert [r.status for r in result.records] == ["present", "ok"]
+    assert dict(archive.asked()) == {"75": 1}
+    assert (tmp_path / str(broken.place)).read_bytes() == local.spectrum(75)
+
+
 def test_a_plain_file_is_not_called_gz(
     archive: Any, client: Client, local: Any, tmp_path: Path
 ) -> None:

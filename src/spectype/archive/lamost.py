@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from spectype.archive.client import Client, Failure, unreachable
 from spectype.archive.download import (
     Body,
+    check_fits,
     check_gzip,
     get_fits,
     get_large,
@@ -172,39 +173,45 @@ def fetch_spectra(
     """
     if not 1 <= parallel <= 32:
         raise UsageError(f"{parallel} requests at a time", remedy="from 1 to 32; 4 is polite")
-    urls = spectrum_urls(wanted[0].obsid, release)
+    needed = hosts(map(client.address, spectrum_urls(wanted[0].obsid, release)))
     folder = check_writable_folder(out)
     (folder / MANIFEST).unlink(missing_ok=True)
     remove_stale(folder)
     journal, forms = Journal(folder), Forms()
-    records: dict[int, Record] = {}
-    todo = []
-    for item in wanted:
-        earlier = journal.earlier.get(str(item.obsid))
-        gone = earlier is not None and earlier.status == "missing" and not retry_missing
-        record = journal.present(str(item.obsid)) or (earlier if gone else None)
-        if record is None:
-            todo.append(item)
-        else:
-            records[item.obsid] = record
     names = _Names(journal)
+    records = _known(wanted, journal, retry_missing)
+    todo = [item for item in wanted if item.obsid not in records]
 
     def one(item: Wanted) -> Record:
         return _fetch_one(item, folder, release, client, forms, names)
 
+    def all_records() -> list[Record]:
+        return [records.get(i.obsid) or Record(str(i.obsid), "not tried") for i in wanted]
+
     try:
-        for item, record in _in_parallel(one, todo, parallel, hosts(map(client.address, urls))):
+        for item, record in _in_parallel(one, todo, parallel, needed):
             records[item.obsid] = record
             journal.add(record)
     finally:
-        untried = Record("", "not tried")
-        done = [records.get(i.obsid, Record(str(i.obsid), untried.status)) for i in wanted]
-        write_table(folder, done)
-    result = Fetched(folder, done)
+        write_table(folder, all_records())
+    result = Fetched(folder, all_records())
     write_manifest(
         folder, KIND, {"release": release, "wanted": len(wanted), "counts": result.counts}
     )
     return result
+
+
+def _known(wanted: list[Wanted], journal: Journal, retry_missing: bool) -> dict[int, Record]:
+    """What need not be asked for: files that are there, and those the archive does not have."""
+    records: dict[int, Record] = {}
+    for item in wanted:
+        key = str(item.obsid)
+        earlier = journal.earlier.get(key)
+        if (present := journal.present(key)) is not None:
+            records[item.obsid] = present
+        elif earlier is not None and earlier.status == "missing" and not retry_missing:
+            records[item.obsid] = earlier
+    return records
 
 
 def _in_parallel(
@@ -269,6 +276,8 @@ def _fetch_one(
     item: Wanted, folder: Path, release: str, client: Client, forms: Forms, names: _Names
 ) -> Record:
     key = str(item.obsid)
+    if (there := _on_disk(item, folder)) is not None:
+        return there
     urls = spectrum_urls(item.obsid, release)
     failure = Failure("missing", "the archive does not have it")
     for form in forms.order(len(urls)):
@@ -284,6 +293,18 @@ def _fetch_one(
         save(body.content, folder / name)
         return Record(key, "ok", name, len(body.content))
     return Record(key, failure.status, detail=failure.detail)
+
+
+def _on_disk(item: Wanted, folder: Path) -> Record | None:
+    """The record of a spectrum that came by another way, as with a whole night."""
+    if item.place is None or not (folder / item.place).is_file():
+        return None
+    content = (folder / item.place).read_bytes()
+    try:
+        check_fits(content, obsid=item.obsid)
+    except Failure:
+        return None
+    return Record(str(item.obsid), "present", item.place, len(content))
 
 
 def _file_name(item: Wanted, body: Body) -> str:

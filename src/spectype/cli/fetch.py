@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from spectype.archive.client import Client
 from spectype.core.errors import SpectypeError, UsageError
+
+if TYPE_CHECKING:
+    from spectype.archive.lamost import Fetched
 
 app = App(name="fetch", help="Download spectra and catalogues from the archives.")
 
@@ -275,11 +278,8 @@ def _dry_run(urls: list[str], client: Client, guess: int) -> int:
     return 0
 
 
-def _conclude(result: object) -> int:
+def _conclude(result: Fetched) -> int:
     """Print what came, what is missing and why; the exit status."""
-    from spectype.archive.lamost import Fetched
-
-    assert isinstance(result, Fetched)
     counts = ", ".join(f"{status} {count}" for status, count in result.counts.items())
     print(f"{len(result.records)} wanted: {counts}")
     if result.absent:

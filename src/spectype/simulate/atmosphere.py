@@ -51,6 +51,9 @@ def temperature(teff: float, tau: Floats) -> Floats:
         grey = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
     # The layers that form strong lines are cooled; those that form the continuum are not.
     minimum = float(np.interp(teff, [3600, 4300, 6000, 7000], [0.0, 0.14, 0.12, 0.0]))
+    # Backwarming: the light that lines hold back heats the layers below them.
+    warming = float(np.interp(teff, [3800, 4600, 7500, 9500], [0.0, 0.035, 0.035, 0.0]))
+    grey = grey * (1 + warming / (1 + 0.01 / tau))
     fall = cooling / (1 + (tau / 0.02) ** 0.5) + minimum / (1 + (tau / 3e-4) ** 0.7)
     return np.asarray(grey * (1 - fall), dtype=np.float64)
 

@@ -112,7 +112,7 @@ def fwhm(wave: Floats) -> Floats:
 def throughput(wave: Floats) -> Floats:
     """Detected fraction of the light, relative: two arms that join at 5700-5900 Angstrom."""
     blue = (
-        np.exp(-0.5 * ((wave - 4950) / 620) ** 2) * _edge(wave, 3640, 90) * _edge(-wave, -5830, 45)
+        np.exp(-0.5 * ((wave - 4950) / 620) ** 2) * _edge(wave, 3800, 95) * _edge(-wave, -5830, 45)
     )
     red = (
         np.exp(-0.5 * ((wave - 7350) / 1150) ** 2)

@@ -29,6 +29,22 @@ _WEAK = 2e-3  # lines and wings below this share of the continuum's opacity are 
 _CORE = np.array([0.0, 0.35, 0.7, 1.1, 1.6, 2.2, 3.0, 4.2])  # Doppler widths around a line
 
 
+def departures(teff: float) -> dict[tuple[str, int], float]:
+    """Factors on the opacity of lines of ions that are far from equilibrium.
+
+    In O and B stars the lower levels of H, He I and He II are overpopulated (Auer & Mihalas 1972,
+    ApJS 24, 193); in A and early F stars the ultraviolet ionises Ca II beyond Saha's share. The
+    factors were set so that 4471, 4541, H beta and Ca II K have the equivalent widths of library
+    stars.
+    """
+    return {
+        ("H", 0): float(np.interp(teff, [20000, 29000], [1.0, 2.2])),
+        ("He", 0): 1.6,
+        ("He", 1): 2.5,
+        ("Ca", 1): float(np.interp(teff, [5600, 7500, 12000], [1.0, 0.42, 0.3])),
+    }
+
+
 def check(teff: float, logg: float, feh: float) -> None:
     """Raise `UsageError` where the atmosphere cannot be computed."""
     if not 2300.0 <= teff <= 60000.0:
@@ -61,9 +77,10 @@ def emergent_flux(teff: float, logg: float, feh: float = 0.0) -> Floats:
     atmosphere = model(teff, logg, feh)
     gas = atmosphere.gas
     background = continuous(_COARSE[::10], gas)
-    chosen, grid = _grid(atmosphere, background)
+    departure = departures(teff)
+    chosen, grid = _grid(atmosphere, background, departure)
     total = _spread(background, _COARSE[::10], grid)
-    _add_hydrogen(total, grid, atmosphere, background)
+    _add_hydrogen(total, grid, atmosphere, departure)
     for one in chosen:
         _add_line(total, grid, one, gas.temperature)
     if teff < 7000:
@@ -85,7 +102,9 @@ class _Chosen:
     reach: float
 
 
-def _grid(atmosphere: Atmosphere, background: Floats) -> tuple[list[_Chosen], Floats]:
+def _grid(
+    atmosphere: Atmosphere, background: Floats, departure: dict[tuple[str, int], float]
+) -> tuple[list[_Chosen], Floats]:
     """Lines that matter, each with its strength and reach, and wavelengths that resolve them."""
     gas = atmosphere.gas
     heights = np.searchsorted(atmosphere.tau, (1e-3, 0.03, 0.4))
@@ -95,6 +114,7 @@ def _grid(atmosphere: Atmosphere, background: Floats) -> tuple[list[_Chosen], Fl
         strength = metal_lines.strength(line, gas, populated)
         if strength.max() < 1e-3:
             continue
+        strength = departure.get((line.element, line.stage), 1.0) * strength
         doppler, a = metal_lines.widths(line, gas, atmosphere.turbulence)
         i = min(int(np.searchsorted(_COARSE[::10], line.wave)), background.shape[1] - 1)
         scale = strength * line.wave**2 / 2.99792458e18 / (1.7725 * doppler)
@@ -118,7 +138,9 @@ def _spread(table: Floats, at: Floats, grid: Floats) -> Floats:
     return np.asarray(low + (high - low) * part)
 
 
-def _add_hydrogen(total: Floats, grid: Floats, atmosphere: Atmosphere, background: Floats) -> None:
+def _add_hydrogen(
+    total: Floats, grid: Floats, atmosphere: Atmosphere, departure: dict[tuple[str, int], float]
+) -> None:
     gas = atmosphere.gas
     for line in hydrogen.lines(grid[0] - 30, grid[-1] + 60):
         if line.charge == 2 and gas.temperature[-12] < 18000:
@@ -129,7 +151,8 @@ def _add_hydrogen(total: Floats, grid: Floats, atmosphere: Atmosphere, backgroun
             continue
         emission = -np.expm1(-C2 / (line.wave * gas.temperature))
         found = hydrogen.opacity(grid[low:high], line, gas, atmosphere.turbulence)
-        total[:, low:high] += found * emission[:, None]
+        factor = departure["H", 0] if line.charge == 1 else departure["He", 1]
+        total[:, low:high] += factor * found * emission[:, None]
 
 
 def _add_line(total: Floats, grid: Floats, chosen: _Chosen, temperature: Floats) -> None:
@@ -192,7 +215,7 @@ def _veil(gas: Gas, grid: Floats, background: Floats) -> Floats:
     """
     iron = gas.stages["Fe"][0] * np.exp(-3.0 / (K_EV * gas.temperature))
     # Below 4000 Angstrom the list itself is dense.
-    run = np.exp(-np.clip(grid - 4000, 0, None) / 350 - np.clip(4000 - grid, 0, None) / 40)
+    run = np.exp(-np.clip(grid - 4000, 0, None) / 350 - np.clip(4000 - grid, 0, None) / 80)
     oxide = np.clip((5500.0 - grid) / 900.0, 0.0, 1.0)
     weak = VEIL * iron[:, None] * run
     # Weak lines leave light between them: they cannot do more than triple the opacity.

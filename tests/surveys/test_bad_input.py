@@ -6,6 +6,7 @@ import gzip
 import os
 import pickle
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -125,17 +126,10 @@ def test_file_that_fails_while_being_read(tmp_path, monkeypatch) -> None:
     """A disk error or a file server that has gone shows in the read, not in the open."""
     path = write(tmp_path / "a.fits", GOOD)
 
-    class Broken:
-        def __enter__(self):
-            return self
+    def fail(*args):
+        raise OSError(5, "Input/output error")
 
-        def __exit__(self, *exc):
-            return False
-
-        def read(self):
-            raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr("builtins.open", lambda *args, **kwargs: Broken())
+    monkeypatch.setattr("os.read", fail)
     with pytest.raises(ReadError, match="Input/output error") as error:
         load(path)
     assert error.value.path == str(path)
@@ -154,10 +148,20 @@ def test_permission_error_is_explained(tmp_path, monkeypatch) -> None:
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(ReadError, match="no permission") as error:
         load(path)
     assert "ls -l" in error.value.remedy
+
+
+def test_pipe_is_read_to_its_end(tmp_path) -> None:
+    path = tmp_path / "pipe.fits"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(GOOD,))
+    writer.start()
+    spectra = read(path)
+    writer.join()
+    assert np.array_equal(spectra.flux[0], lamost_rows(200)[0])
 
 
 def test_trailing_zeros_of_a_tape_are_no_fault(tmp_path) -> None:

@@ -7,7 +7,8 @@ tables is left to astropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import isfinite, nan
 from operator import itemgetter
@@ -176,9 +177,8 @@ def scan(data: bytes, *, path: str) -> list[Hdu]:
     at = 0
     # What follows the last HDU and is no extension is to be ignored, says the standard.
     while at == 0 or data[at : at + 8] == b"XTENSION":
-        stop = _find_end(data, at, path)
         try:
-            header, size = _parse(data[at:stop], extension=at > 0)
+            header, size, stop = _parse(data, at, path)
         except (TypeError, ValueError) as error:
             raise ReadError(
                 f"HDU {len(hdus)}: broken header: {error}", path=path, remedy=_BAD_FITS
@@ -196,26 +196,25 @@ def scan(data: bytes, *, path: str) -> list[Hdu]:
     return hdus
 
 
-def _parse(raw: bytes, *, extension: bool) -> tuple[Header, int]:
-    """A header and the size of its data.
+def _parse(data: bytes, start: int, path: str) -> tuple[Header, int, int]:
+    """The header at `start`, the size of its data, and the offset of its END card.
 
-    Extension headers repeat from file to file to the last byte, so the last one of each
-    length is kept; primary headers never repeat.
+    Extension headers repeat from file to file to the last byte, so the last ones are kept;
+    primary headers never repeat.
     """
-    known = _last_extension.get(len(raw)) if extension else None
-    if known is not None and known[0].raw == raw:
-        return known
-    header = Header(raw)
-    parsed = header, _data_size(header)
-    if extension:
-        if len(_last_extension) > _MANY_LENGTHS:
-            _last_extension.clear()
-        _last_extension[len(raw)] = parsed
-    return parsed
+    if start:
+        for known, size in _extensions:
+            if data.startswith(known.raw, start) and data.startswith(_END, start + len(known.raw)):
+                return known, size, start + len(known.raw)
+    stop = _find_end(data, start, path)
+    header = Header(data[start:stop])
+    size = _data_size(header)
+    if start:
+        _extensions.appendleft((header, size))
+    return header, size, stop
 
 
-_MANY_LENGTHS = 64
-_last_extension: dict[int, tuple[Header, int]] = {}
+_extensions: deque[tuple[Header, int]] = deque(maxlen=16)
 
 
 def float_rows(
@@ -269,8 +268,29 @@ def number_of(field: bytes) -> float | None:
     return number if isfinite(number) else None
 
 
+def texts_of(fields: Iterable[bytes]) -> list[str | None]:
+    """`text_of` for many; quick where all are plain strings."""
+    return [
+        field[1 : field.find(b"'", 1)].decode("latin-1").strip() or None
+        if field[:1] == b"'" and field.count(b"'") == 2
+        else text_of(field)
+        for field in fields
+    ]
+
+
+def numbers_of(fields: Iterable[bytes]) -> list[float | None]:
+    """`number_of` for many; quick where all are plain numbers."""
+    try:
+        numbers = [float(field.partition(b"/")[0]) for field in fields]
+    except ValueError:
+        return [number_of(field) for field in fields]
+    return list(numbers) if isfinite(sum(numbers)) else [number_of(field) for field in fields]
+
+
 def text_of(field: bytes) -> str | None:
     """A card's value as text without outer blanks; None where there is none."""
+    if not field:
+        return None
     if field[:1] != b"'":
         field = field.lstrip()
     if field[:1] != b"'":

@@ -22,8 +22,8 @@ from spectype.surveys.fastfits import (
     Header,
     equal_columns,
     float_rows,
-    number_of,
-    text_of,
+    numbers_of,
+    texts_of,
 )  # fmt: skip
 from spectype.surveys.slowfits import open_fits
 from spectype.surveys.source import Source
@@ -355,8 +355,8 @@ def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> di
     """One value a name for the single spectrum, and what is odd about the header."""
     fields = header.pick(_CARDS if "SNRG" in header else _OLD_CARDS)
     n = len(_TEXTS)
-    planid, obsid, release, name, kind, subclass, uid, gaia = map(text_of, fields[:n])
-    lmjd, spid, fiberid, ra, dec, z, *snr = map(number_of, fields[n:-1])
+    planid, obsid, release, name, kind, subclass, uid, gaia = texts_of(fields[:n])
+    lmjd, spid, fiberid, ra, dec, z, *snr = numbers_of(fields[n:-1])
     identity = (_whole(lmjd), planid, _whole(spid), _whole(fiberid))
     snr_u, snr_g, snr_r, snr_i, snr_z = snr = [_present(value) for value in snr]
     if SNR_CAP in snr:

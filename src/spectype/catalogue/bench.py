@@ -47,6 +47,8 @@ class Step:
         What was done.
     seconds : float
         Wall-clock time without starting Python and importing.
+    cpu : float
+        Processor time in the same span, of all threads: does not depend on who else is busy.
     peak : float
         Peak resident memory [GB].
     result : dict
@@ -55,6 +57,7 @@ class Step:
 
     name: str
     seconds: float
+    cpu: float
     peak: float
     result: dict[str, Any]
 
@@ -277,10 +280,11 @@ def _pandas_read(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return frames, {"counts": {type: len(frame) for type, frame in frames.items()}}
 
 
-def _timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
+def _timed(action: Callable[[], Any]) -> tuple[Any, float, float]:
+    """Result, wall-clock seconds and processor seconds of an action."""
+    cpu, start = time.process_time(), time.perf_counter()
     result = action()
-    return result, time.perf_counter() - start
+    return result, time.perf_counter() - start, time.process_time() - cpu
 
 
 def peak_memory() -> float:
@@ -306,12 +310,12 @@ def _child(name: str, *arguments: str) -> list[Step]:
         actions: dict[str, Callable[..., dict[str, Any]]] = {
             "split": _split, "summary": _summary, "split by star": _sample,
         }  # fmt: skip
-        result, seconds = _timed(lambda: actions[name](*arguments))
-        return [Step(name, seconds, peak_memory(), result)]
+        result, seconds, cpu = _timed(lambda: actions[name](*arguments))
+        return [Step(name, seconds, cpu, peak_memory(), result)]
     import pandas  # noqa: F401 (its import is not to be timed)
 
-    (frames, result), seconds = _timed(lambda: _pandas_read(arguments[0]))
-    steps = [Step("pandas", seconds, peak_memory(), result)]
+    (frames, result), seconds, cpu = _timed(lambda: _pandas_read(arguments[0]))
+    steps = [Step("pandas", seconds, cpu, peak_memory(), result)]
     if name == "pandas, and write":
         out = Path(arguments[1])
         out.mkdir()
@@ -320,8 +324,8 @@ def _child(name: str, *arguments: str) -> list[Step]:
             for type, frame in frames.items():
                 frame.to_csv(out / f"{type}.csv", sep="|", index=False)
 
-        _, more = _timed(write)
-        steps.append(Step(name, seconds + more, peak_memory(), result))
+        _, more, more_cpu = _timed(write)
+        steps.append(Step(name, seconds + more, cpu + more_cpu, peak_memory(), result))
     return steps
 
 

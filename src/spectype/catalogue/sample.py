@@ -159,9 +159,11 @@ def sample(
         raise DataError("no row passes the cuts", path=source, remedy="ask for less")
     rows = rows[chosen]
     numbers = number_stars(rows, radius=config.radius) if stars is None else stars[chosen]
-    strata = rows["type"].cast(pl.Enum(list(mk.TYPES))).to_physical().to_numpy().astype(np.int64)
+    strata = _type_numbers(rows).astype(np.int64)
     parts = assign_splits(numbers, strata, fractions=config.fractions, rng=rng)
-    rows = rows.with_columns(star_names(rows, numbers), pl.Series("split", np.array(SPLITS)[parts]))
+    rows = rows.with_columns(
+        star_names(rows, numbers), pl.Series("split", SPLITS, dtype=pl.Enum(SPLITS)).gather(parts)
+    )
     result = _result(Path(out), rows, quotas, available, dropped, numbers)
     _write(tables, rows, result, config, overwrite)
     return result
@@ -206,17 +208,20 @@ def _eligible(tables: Tables, config: SampleConfig) -> tuple[pl.DataFrame, dict[
     snr = snr_column(config.snr_band, names)
     cuts = _cuts(config, snr)
     keep = identity_columns(names)
-    keep += [c for c in ("type", "code", "ob") if c not in keep]
+    keep += [c for c in ("code",) if c not in keep]
     select = [pl.col(ROW), pl.col("obsid").cast(pl.Int64, strict=False), *map(pl.col, keep)]
+    select.append(pl.col("type").cast(pl.Enum(list(mk.TYPES))))
     snr_value = pl.lit(None, pl.Float32) if snr is None else present_snr(snr)
-    reasons = pl.coalesce(*[pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in cuts])
+    failed = [pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in cuts]
+    reasons = pl.coalesce(*failed).cast(pl.Categorical)
     try:
         rows = frame.select(
             *select, snr_value.alias("snr"), reasons.alias("reason")
         ).collect(engine="streaming").sort(ROW)  # fmt: skip
     except pl.exceptions.PolarsError as error:
         raise UsageError(f"the cut {config.where!r} cannot be applied: {error}") from error
-    dropped = dict(rows["reason"].drop_nulls().value_counts(sort=True).rows())
+    counts = rows["reason"].drop_nulls().cast(pl.String).value_counts(sort=True)
+    dropped = dict(counts.rows())
     rows = rows.filter(pl.col("reason").is_null()).drop("reason")
     once = rows.unique("obsid", keep="first", maintain_order=True)
     if len(rows) > len(once):
@@ -263,11 +268,11 @@ def _draw(
     rows: pl.DataFrame, quotas: Mapping[str, int], balance: bool, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Row numbers of the sample, in the order of the catalogue."""
-    types = rows["type"].to_numpy()
+    types = _type_numbers(rows)
     codes = rows["code"].fill_null(np.nan).to_numpy()
     chosen = []
-    for type in mk.TYPES:
-        place = np.flatnonzero(types == type)
+    for number, type in enumerate(mk.TYPES):
+        place = np.flatnonzero(types == number)
         quota = place.size if quotas[type] < 0 else min(quotas[type], place.size)
         if balance:
             subclass = np.nan_to_num(np.floor(codes[place]), nan=-1.0)
@@ -291,8 +296,13 @@ def _balanced(
     return order[by_value[np.lexsort((tie, turn))[:quota]]]
 
 
+def _type_numbers(rows: pl.DataFrame) -> NDArray[np.uint8]:
+    """Place in O B A F G K M of the type of each row."""
+    return np.asarray(rows["type"].to_physical().to_numpy(), dtype=np.uint8)
+
+
 def _by_type(rows: pl.DataFrame) -> dict[str, int]:
-    counts = dict(rows["type"].value_counts().rows())
+    counts = dict(rows["type"].cast(pl.String).value_counts().rows())
     return {type: counts.get(type, 0) for type in mk.TYPES}
 
 
@@ -345,7 +355,7 @@ def _write_table(tables: Tables, rows: pl.DataFrame, path: Path) -> None:
     names = frame.collect_schema().names()
     position = [c for c in (find("ra", names), find("dec", names)) if c]
     kept = [c for c in dict.fromkeys((*_KEPT[:8], *position, *_KEPT[8:])) if c in names]
-    added = rows.select(ROW, "star_id", "split").lazy()
+    added = rows.select(ROW, "star_id", pl.col("split").cast(pl.String)).lazy()
     frame = frame.select(*kept, "type", "code", "luminosity", "ob", ROW).join(added, on=ROW)
     frame = frame.with_columns(pl.col("obsid").cast(pl.Int64, strict=False))
     if len(rows) <= 1_000_000:

@@ -98,20 +98,22 @@ def summarise(path: str | Path, *, band: str = "g", separator: str | None = None
     source = scan(path, separator=separator)
     key = next((c for n in ("uid", "gaia", "designation") if (c := find(n, source.columns))), None)
     rows = _gather(source, snr_column(band, source.columns), key)
-    sound = rows.filter(pl.col(PROBLEM).is_null())
+    problems = dict(rows[PROBLEM].drop_nulls().cast(pl.String).value_counts(sort=True).rows())
+    sound = rows.filter(pl.col(PROBLEM).is_null()) if problems else rows
+    total = len(rows)
+    del rows
     if sound.is_empty():
         raise DataError("has no sound row", path=path, remedy="check its separator and columns")
-    problems = rows[PROBLEM].drop_nulls().value_counts(sort=True)
     known = sound["obsid"].drop_nulls()
     return Summary(
         path=str(path),
         columns=source.columns,
         band=band,
         star_key=key,
-        rows=len(rows),
+        rows=total,
         stars=None if key is None else _distinct(sound["star"]),
-        groups=_groups(sound, key is not None),
-        rejected=dict(problems.rows()),
+        groups=_groups(sound.select("class", "subclass", "snr", "star"), key is not None),
+        rejected=problems,
         without_obsid=len(sound) - len(known),
         duplicate_obsids=len(known) - known.n_unique(),
     )
@@ -129,7 +131,7 @@ def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame
         (pl.lit(None, pl.Float32) if snr is None else present_snr(snr)).alias("snr"),
         # A row that names no star counts as a star of its own.
         pl.when(name.is_not_null() & (name != "")).then(name.hash(0)).alias("star"),
-        PROBLEM,
+        pl.col(PROBLEM).cast(pl.Categorical),
         SUSPECT,
     ]  # fmt: skip
     try:
@@ -149,17 +151,16 @@ def _distinct(stars: pl.Series) -> int:
 
 
 def _groups(rows: pl.DataFrame, named: bool) -> list[Group]:
-    pairs = rows.select(pl.col("class", "subclass").cast(pl.String)).unique()
-    titles = [_title(a, b) for a, b in pairs.rows()]
-    pairs = pairs.with_columns(
-        pl.Series("group", [t[0] for t in titles]), pl.Series("type", [t[1] for t in titles])
-    )
-    labels = pairs.with_columns(pl.col("class", "subclass").cast(pl.Categorical))
-    labelled = rows.join(labels, on=["class", "subclass"], how="left")
-    groups = [
-        Group(group, type, len(part), *_counts(part["star"], named), *_snr(part["snr"]))
-        for (group, type), part in labelled.group_by("group", "type")
-    ]
+    pairs = rows.select("class", "subclass").unique()
+    titles = [_title(a, b) for a, b in pairs.cast(pl.String).rows()]
+    number = {title: i for i, title in enumerate(dict.fromkeys(titles))}
+    pairs = pairs.with_columns(pl.Series("n", [number[t] for t in titles], dtype=pl.UInt16))
+    labelled = rows.join(pairs, on=["class", "subclass"], how="left").select("n", "star", "snr")
+    groups = []
+    for (group, type), n in number.items():
+        part = labelled.filter(pl.col("n") == n)
+        counts = _counts(part["star"], named)
+        groups.append(Group(group, type, len(part), *counts, *_snr(part["snr"])))
     return sorted(groups, key=_order)
 
 

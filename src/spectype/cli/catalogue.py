@@ -208,9 +208,11 @@ def bench(
         print(json.dumps(report.as_dict(), indent=1))
         return 0
     title = f"{report.rows:,} rows, {report.columns} columns, {report.gigabytes:.2f} GB"
-    table = Table("", "seconds", "peak memory", title=title, title_justify="left")
+    table = Table("", title=title, title_justify="left")
+    for name in ("seconds", "CPU seconds", "peak memory"):
+        table.add_column(name, justify="right")
     for step in report.steps:
-        table.add_row(step.name, f"{step.seconds:.1f}", f"{step.peak:.2f} GB")
+        table.add_row(step.name, f"{step.seconds:.1f}", f"{step.cpu:.1f}", f"{step.peak:.2f} GB")
     Console().print(table)
     for name, ratio in report.ratios.items():
         print(f"{name}: {ratio:.2f}")

@@ -121,8 +121,10 @@ def draw(kind: str, rng: np.random.Generator) -> Target:
 def _star(kind: str, type_: str, rng: np.random.Generator) -> Target:
     codes, weights = np.array(_SUBCLASSES[type_]).T
     code = float(rng.choice(codes, p=weights / weights.sum()))
-    # Types are steps on a continuum: a G2 star is anything between G1.5 and G2.5.
-    code = float(np.clip(code + rng.uniform(-0.5, 0.5), 10 * mk.index(type_), None))
+    # Types are steps on a continuum: a G2 star is anything between G1.5 and G2.5. Late O stars
+    # are told apart by half subclasses.
+    step = 0.25 if type_ == "O" else 0.5
+    code = float(np.clip(code + rng.uniform(-step, step), 10 * mk.index(type_), None))
     code = min(code, 10 * mk.index(type_) + 9.99)
     luminosity = str(rng.choice(list(mk.LUMINOSITIES)[::-1], p=_LUMINOSITIES[type_]))
     if kind == "Carbon":

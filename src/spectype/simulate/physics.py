@@ -40,7 +40,9 @@ def departures(teff: float) -> dict[tuple[str, int], float]:
     return {
         ("H", 0): float(np.interp(teff, [20000, 29000], [1.0, 2.2])),
         ("He", 0): 1.6,
-        ("He", 1): 2.5,
+        ("He", 1): float(
+            np.interp(teff, [27000, 31000, 33300, 37000, 42000], [2.5, 14.0, 12.0, 5.0, 2.5])
+        ),
         ("Ca", 1): float(np.interp(teff, [5600, 7500, 12000], [1.0, 0.42, 0.3])),
     }
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from spectype.catalogue.columns import (
     PROBLEM,
+    REQUIRED,
     ROW,
     as_obsid,
     converted,
@@ -28,7 +29,8 @@ from spectype.core.errors import DataError, UsageError
 Format = Literal["csv", "fits", "parquet"]
 SEPARATORS = "|,\t;"
 SUSPECT = "_suspect"
-_LINE = "_line"
+LINE = "_line"
+_COUNT = "_count"
 _EXTRA = "_extra"
 _SAMPLE_LINES = 3000
 _EXACT_BELOW = 64 << 20  # bytes; small files are always checked line by line
@@ -90,6 +92,38 @@ class Catalogue:
             bad = _bad_obsid(pl.col("obsid"))
         return frame.select(*columns, ROW, bad.alias(PROBLEM)).with_columns(
             as_obsid(dtype), pl.lit(False).alias(SUSPECT)
+        )
+
+    def lines(self) -> pl.LazyFrame:
+        """The lines of a CSV as they are, with what is needed to file them.
+
+        Returns
+        -------
+        LazyFrame
+            ``obsid``, ``class``, ``subclass`` (text), ``catalogue_row``, ``problem``,
+            ``_suspect`` and ``_line`` (without its end). Few fields are cut out of the lines.
+        """
+        frame = _parsed(self, dict.fromkeys(self.columns, pl.String))
+        if self.exact:
+            both = pl.concat([frame, _lines(self).with_columns(_fields(self))], how="horizontal")
+            frame = both.filter(pl.col(_COUNT) != 0)
+            problem = pl.coalesce(_miscounted(len(self.columns)), _bad_obsid(pl.col("obsid")))
+            suspect = pl.lit(False)
+            spare = (pl.col(_COUNT) > len(self.columns)) & (pl.col(_EXTRA) == "")
+        else:
+            # A separator too many is not seen here: the sniffed lines had none at their end.
+            frame = pl.concat([frame, _lines(self)], how="horizontal")
+            obsid = pl.col("obsid").cast(pl.Int64, strict=False)
+            problem, spare = pl.lit(None, pl.String), pl.lit(False)
+            suspect = (pl.col(self.columns[-1]) == "") | (pl.col(_EXTRA) != "") | obsid.is_null()
+        line = pl.col(LINE).str.strip_suffix("\r")
+        shorter = line.str.strip_suffix(self.separator)
+        return frame.select(
+            pl.col(*REQUIRED).str.strip_chars(' "'),
+            ROW,
+            problem.alias(PROBLEM),
+            suspect.alias(SUSPECT),
+            pl.when(spare).then(shorter).otherwise(line).alias(LINE) if self.exact else line,
         )
 
 
@@ -169,7 +203,8 @@ def _sniff_csv(
         raise DataError("has a header but no rows", path=file, remedy="fetch the catalogue again")
     field = rf'(?:^|{re.escape(mark)})\s*"[^"]*"\s*(?:{re.escape(mark)}|$)'
     quoted = any(re.search(field, line) for line in lines)
-    last_filled = all(line.rsplit(mark, 1)[-1].strip() for line in lines[1:-1])
+    spare_end = any(line.rstrip().endswith(mark) for line in lines[1:-1])
+    last_filled = not spare_end and all(line.rsplit(mark, 1)[-1].strip() for line in lines[1:-1])
     if exact is None:
         exact = quoted or not last_filled or file.stat().st_size < _EXACT_BELOW
     return Catalogue(file, "csv", columns, mark, quoted, exact, text)
@@ -201,13 +236,8 @@ def _bad_obsid(column: pl.Expr) -> pl.Expr:
     return pl.when(~number).then(pl.lit("obsid is not a number"))
 
 
-def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
-    names = list(catalogue.columns)
-    text = catalogue.text
-    schema: dict[str, Any] = {n: pl.String if text else pinned_type(n) for n in names}
-    if not catalogue.exact and not text:
-        schema["obsid"] = pl.Int64
-    frame = pl.scan_csv(
+def _parsed(catalogue: Catalogue, schema: dict[str, Any]) -> pl.LazyFrame:
+    return pl.scan_csv(
         catalogue.path,
         separator=catalogue.separator,
         has_header=False,
@@ -221,22 +251,28 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
         encoding="utf8-lossy",
         row_index_name=ROW,
     )
-    last = pl.col(names[-1])
-    empty = last.is_null() if schema[names[-1]] != pl.String else last == ""
-    extra = pl.col(_EXTRA) != ""
+
+
+def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
+    names = list(catalogue.columns)
+    text = catalogue.text
+    schema: dict[str, Any] = {n: pl.String if text else pinned_type(n) for n in names}
+    if not catalogue.exact and not text:
+        schema["obsid"] = pl.Int64
+    frame = _parsed(catalogue, schema)
     if catalogue.exact:
-        lines = _lines(catalogue.path).select(_fields(catalogue))
-        frame = pl.concat([frame, lines], how="horizontal").filter(pl.col(_LINE) != 0)
-        problem = _miscounted(len(names), extra)
-        problem = pl.coalesce(problem, _bad_obsid(pl.col("obsid")))
+        lines = _lines(catalogue).select(_fields(catalogue))
+        frame = pl.concat([frame, lines], how="horizontal").filter(pl.col(_COUNT) != 0)
+        problem = pl.coalesce(_miscounted(len(names)), _bad_obsid(pl.col("obsid")))
         suspect = pl.lit(False)
     else:
-        obsid = pl.col("obsid")
+        last, obsid = pl.col(names[-1]), pl.col("obsid")
+        empty = last.is_null() if schema[names[-1]] != pl.String else last == ""
         unclear = obsid.is_null() if not text else obsid.cast(pl.Int64, strict=False).is_null()
         problem = pl.lit(None, pl.String)
-        suspect = empty | extra | unclear
+        suspect = empty | (pl.col(_EXTRA) != "") | unclear
     strings = [n for n in columns if schema[n] == pl.String]
-    if not catalogue.quoted and catalogue.exact and not text:
+    if not catalogue.quoted and catalogue.exact:
         frame = frame.with_columns(pl.col(strings).str.strip_chars('"'))
     frame = frame.select(*columns, ROW, problem.alias(PROBLEM), suspect.alias(SUSPECT))
     if text:
@@ -244,14 +280,14 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     return frame.with_columns(as_obsid(schema["obsid"]), *converted(columns))
 
 
-def _lines(path: Path) -> pl.LazyFrame:
-    """The lines after the header as they are: one field, since no line holds a NUL."""
+def _lines(catalogue: Catalogue) -> pl.LazyFrame:
+    """The lines after the header as they are: each one field, since no line holds a NUL."""
     return pl.scan_csv(
-        path,
+        catalogue.path,
         separator="\0",
         has_header=False,
         skip_lines=1,
-        schema={_LINE: pl.String},
+        schema={LINE: pl.String},
         quote_char=None,
         truncate_ragged_lines=True,
         empty_string_is_null=False,
@@ -261,22 +297,29 @@ def _lines(path: Path) -> pl.LazyFrame:
 
 def _fields(catalogue: Catalogue) -> pl.Expr:
     """Number of fields of a line, not counting separators inside quotes; 0 if it is blank."""
-    line = pl.col(_LINE)
-    blank = line.str.strip_chars() == ""
+    line = pl.col(LINE)
+    blank = line.str.len_bytes() < 2
     if catalogue.quoted:
-        line = pl.when(line.str.contains('"', literal=True)).then(
-            line.str.replace_all(r'"[^"]*"', "")
-        ).otherwise(line)  # fmt: skip
+        line = (
+            pl.when(line.str.contains('"', literal=True))
+            .then(line.str.replace_all(r'"[^"]*"', ""))
+            .otherwise(line)
+        )
     count = line.str.count_matches(catalogue.separator, literal=True) + 1
-    return pl.when(blank).then(0).otherwise(count).alias(_LINE)
+    return (
+        pl.when(blank & (pl.col(LINE).str.strip_chars() == ""))
+        .then(0)
+        .otherwise(count)
+        .alias(_COUNT)
+    )
 
 
-def _miscounted(expected: int, extra: pl.Expr) -> pl.Expr:
-    found = pl.col(_LINE)
+def _miscounted(expected: int) -> pl.Expr:
+    found = pl.col(_COUNT)
     return (
         pl.when(found < expected)
         .then(pl.lit("too few fields"))
-        .when((found > expected) & extra)
+        .when((found > expected) & (pl.col(_EXTRA) != ""))
         .then(pl.lit("too many fields"))
     )
 

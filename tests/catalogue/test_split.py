@@ -61,6 +61,25 @@ def test_csv_keeps_the_text_and_the_separator(every_label: Path, tmp_path: Path)
     assert sorted(copied) == sorted(source[1:])
 
 
+def test_copied_lines_stay_in_columns(
+    write: Write, row: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends of lines, quotes and a separator too many do not shift what is added."""
+    rows = ["|".join(row(i, "STAR", "K3")) for i in range(4000)]
+    rows[3900] += "|"
+    rows[3901] = rows[3901].replace("F5902", 'F"5902')
+    path = write(rows, end="\r\n")
+    for limit in (0, 1 << 30):
+        monkeypatch.setattr(table, "_EXACT_BELOW", limit)
+        result = split(path, tmp_path / "out", format="csv", overwrite=True)
+        assert result.counts["K"] == 4000 and not result.rejected
+        found = open_split(tmp_path / "out").table("K").collect()
+        assert found["code"].unique().to_list() == [53.0]
+        assert found["catalogue_row"].to_list() == list(range(4000))
+        assert found["dec"].unique().to_list() == ["20.000000"]
+        assert found["planid"][3901] == 'F"5902'
+
+
 def test_both_formats_hold_the_same(every_label: Path, tmp_path: Path) -> None:
     one = split(every_label, tmp_path / "p")
     two = split(every_label, tmp_path / "c", format="csv")
@@ -93,6 +112,8 @@ def test_the_quick_way_ends_as_the_exact_one(
     monkeypatch.setattr(table, "_EXACT_BELOW", 0)
     assert not table.scan(path).exact
     quick = split(path, tmp_path / "quick")
+    copied = split(path, tmp_path / "copied", format="csv")
+    assert (copied.counts, copied.rejected) == (exact.counts, exact.rejected)
     assert quick.counts == exact.counts == {**exact.counts, "G": 4999}
     assert quick.rejected == exact.rejected == {"too few fields": 1}
 

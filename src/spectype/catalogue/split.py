@@ -254,7 +254,7 @@ def _add_empty(source: Catalogue, folder: Path, format: Output) -> None:
             empty.write_csv(folder / f"{name}.csv", separator=separator)
 
 
-def read_table(file: Path, separator: str) -> pl.LazyFrame:
+def read_table(file: Path, separator: str, *, quoted: bool) -> pl.LazyFrame:
     """One table of a split, lazily, with the types of our own columns."""
     if file.suffix == ".parquet":
         return pl.scan_parquet(file)
@@ -262,7 +262,9 @@ def read_table(file: Path, separator: str) -> pl.LazyFrame:
         ROW: pl.UInt32, PROBLEM: pl.String, "type": pl.String, "code": pl.Float64,
         "luminosity": pl.String, "kind": pl.String, "ob": pl.Boolean,
     }  # fmt: skip
-    frame = pl.scan_csv(file, separator=separator, infer_schema=False)
+    frame = pl.scan_csv(
+        file, separator=separator, infer_schema=False, quote_char='"' if quoted else None
+    )
     return frame.with_columns(pl.col(c).replace({"": None}) for c in ("type", PROBLEM)).cast(
         {k: v for k, v in added.items() if v not in (pl.String, pl.Boolean)}
     ).with_columns(pl.col("ob") == "true")  # fmt: skip
@@ -270,7 +272,10 @@ def read_table(file: Path, separator: str) -> pl.LazyFrame:
 
 def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> Split:
     separator = source.separator if source.format == "csv" else "|"
-    tables = {f.stem: read_table(f, separator) for f in sorted(folder.glob(f"*.{format}"))}
+    tables = {
+        f.stem: read_table(f, separator, quoted=_quoted(source, f.stem))
+        for f in sorted(folder.glob(f"*.{format}"))
+    }
     counts = {name: _height(table) for name, table in tables.items()}
     rejected, rows = _rejections(tables[REJECTED]) if REJECTED in tables else ({}, [])
     kinds = pl.concat([tables["unknown"].select("kind"), tables["other"].select("kind")])
@@ -289,6 +294,11 @@ def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> S
         without_obsid=sum(counts[name] for name in TABLES) - known_count,
         duplicate_obsids=known_count - distinct,
     )
+
+
+def _quoted(source: Catalogue, name: str) -> bool:
+    """Whether the fields of a CSV table stand in quotes where they have to."""
+    return source.format != "csv" or source.quoted or name == REJECTED
 
 
 def _height(table: pl.LazyFrame) -> int:
@@ -313,6 +323,7 @@ def _manifest(source: Catalogue, result: Split) -> dict[str, Any]:
         },
         "format": result.format,
         "separator": source.separator if source.format == "csv" else "|",
+        "quoted": _quoted(source, "O"),
         "rows": result.rows,
         "counts": result.counts,
         "kinds": result.kinds,
@@ -335,7 +346,8 @@ class Tables:
         file = self.folder / f"{name}.{self.manifest['format']}"
         if not file.is_file():
             raise DataError("is missing", path=file, remedy="run catalogue split again")
-        return read_table(file, str(self.manifest["separator"]))
+        quoted = bool(self.manifest["quoted"]) or name == REJECTED
+        return read_table(file, str(self.manifest["separator"]), quoted=quoted)
 
 
 def open_split(folder: str | Path) -> Tables:

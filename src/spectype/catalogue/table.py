@@ -111,11 +111,11 @@ class Catalogue:
             suspect = pl.lit(False)
             spare = (pl.col(_COUNT) > len(self.columns)) & (pl.col(_EXTRA) == "")
         else:
-            # A separator too many is not seen here: the sniffed lines had none at their end.
             frame = pl.concat([frame, _lines(self)], how="horizontal")
             obsid = pl.col("obsid").cast(pl.Int64, strict=False)
             problem, spare = pl.lit(None, pl.String), pl.lit(False)
             suspect = (pl.col(self.columns[-1]) == "") | (pl.col(_EXTRA) != "") | obsid.is_null()
+            suspect |= pl.col(LINE).str.ends_with(self.separator)
         line = pl.col(LINE).str.strip_suffix("\r")
         shorter = line.str.strip_suffix(self.separator)
         return frame.select(

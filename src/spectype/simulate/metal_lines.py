@@ -1,6 +1,7 @@
 """Lines of metals and neutral helium: the list, and Voigt profiles.
 
-The list is `atomic_lines.txt` beside this module (NIST Atomic Spectra Database; Kurucz). Damping:
+The list is `atomic_lines.txt` beside this module (after the NIST Atomic Spectra Database and
+Kurucz, not checked against them line by line). Damping:
 radiation, the classical constant; neutral hydrogen and helium, Unsoeld 1955 as in Gray 2005 (eq.
 11.30), doubled; electrons: Griem 1974 (Spectral Line Broadening by Plasmas) and Dimitrijevic &
 Sahal-Brechot 1990 (A&AS 82, 519) for He I, a mean of such widths for other lines of hot stars.

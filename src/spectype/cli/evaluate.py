@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
+from spectype.judge.baselines import FILE, run_baselines
 from spectype.judge.predictions import open_store, predict_test
 from spectype.judge.report import write_report
 
 
 def evaluate(
-    run: Path, *, store: Path | None = None, out: Path | None = None, system: str = "mixed"
+    run: Path,
+    *,
+    store: Path | None = None,
+    out: Path | None = None,
+    system: str = "mixed",
+    baselines: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Judge a run on its test stars: report.json and a self-contained report.html.
 
@@ -29,12 +38,17 @@ def evaluate(
         Folder of the report; by default report/ in the run.
     system
         mixed: each spectrum in the system of its own label; mk or survey: all in one.
+    baselines
+        Train and score simpler methods on the same stars: template matching, PCA with nearest
+        neighbours, random forest on line indices, linear support vectors. A minute or two.
     """
     data = open_store(run, store)
     predictions = predict_test(run, data, system=system)
     known = predictions["true_type"].is_not_null().sum()
     if not known:
         raise DataError("no test star has a type", path=run)
+    if baselines:
+        run_baselines(run, data)
     return _write(run, out, system=system, store=store)
 
 
@@ -83,6 +97,7 @@ def _write(run: Path, out: Path | None, *, system: str, store: Path | None) -> i
         },
         log_path=run / "log.jsonl" if (run / "log.jsonl").exists() else None,
         spectra=lambda rows: data.spectra(list(rows)),
+        baselines=pl.read_parquet(run / FILE) if (run / FILE).exists() else None,
     )
     for line in summary(scores.to_data()):
         print(line)

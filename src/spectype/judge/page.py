@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from spectype.core import mk
+from spectype.judge.baselines import MethodScore
 from spectype.judge.calibration import Detection, Sets
 from spectype.judge.canvas import TYPE_COLOURS
 from spectype.judge.metrics import ClassScore, CodeScore, Share
@@ -27,6 +28,7 @@ def render(
     about: Mapping[str, Any],
     figures: Mapping[str, str],
     gallery: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    methods: Sequence[MethodScore] = (),
 ) -> str:
     """The page as text.
 
@@ -42,9 +44,12 @@ def render(
         SVG elements by name, as `report.draw_figures` names them.
     gallery : sequence of (str, mapping)
         SVG element and row of the predictions of each mistake.
+    methods : sequence of MethodScore
+        The run and the baselines, the run first.
     """
     sections = [
         ("types", "By type", _types(scores, figures)),
+        ("baselines", "Baselines", _baselines(methods)),
         ("subclass", "Subclass", _subclass(scores, figures)),
         ("snr", "Against signal to noise", _snr(scores, figures)),
         ("surveys", "By survey and library", _surveys(scores)),
@@ -223,6 +228,54 @@ def _types(s: Scores, figures: Mapping[str, str]) -> str:
             _figure(figures, "recall-by-type", "Recall and precision with 95 % intervals."),
         )
     )  # fmt: skip
+
+
+def _baselines(methods: Sequence[MethodScore]) -> str:
+    if len(methods) < 2:
+        return ""
+    shown = [i for i, t in enumerate(methods[0].types) if t.recall.n]
+    columns = [
+        [(m.accuracy.value, share_text(m.accuracy)) for m in methods],
+        [(m.mean_recall[0], _mean_text(m.mean_recall)) for m in methods],
+        [(-m.subclass.mean_abs, _code_text(m.subclass)) for m in methods],
+        *([(m.types[i].recall.value, share_text(m.types[i].recall)) for m in methods]
+          for i in shown),
+    ]  # fmt: skip
+    cells = [_best_bold(column) for column in columns]
+    rows = [[m.name, *(column[i] for column in cells)] for i, m in enumerate(methods)]
+    types = [methods[0].types[i].name for i in shown]
+    head = ("method", "types right", "mean recall", "mean |Δ|", *types)
+    return (
+        "<p>Simpler methods, trained on the same stars and scored on the same test stars. They "
+        "are given the survey's redshift where it has one; the network is not.</p>"
+        + table(head, rows, caption="Recall by type; the best of each column in bold.")
+        + f"<p>{_beaten(methods)}</p>"
+    )
+
+
+def _mean_text(value: tuple[float, float, float]) -> str:
+    mean, low, high = value
+    return f'{mean:.3f} <span class="ci">{low:.2f}{_DASH}{high:.2f}</span>'
+
+
+def _best_bold(column: Sequence[tuple[float, str]]) -> list[str]:
+    best = max((value for value, _ in column if np.isfinite(value)), default=np.inf)
+    return [f"<b>{text}</b>" if value == best else text for value, text in column]
+
+
+def _beaten(methods: Sequence[MethodScore]) -> str:
+    """Where a baseline is better than the run, in words."""
+    ours, others = methods[0], methods[1:]
+    lost = []
+    for i, one in enumerate(ours.types):
+        if one.recall.n:
+            best = max(others, key=lambda m: m.types[i].recall.value)
+            value = best.types[i].recall.value
+            if value > one.recall.value:
+                lost.append(f"{one.name} ({best.name}: {value:.3f} against {one.recall.value:.3f})")
+    if lost:
+        return escape(f"A simpler method recognises more of: {', '.join(lost)}.")
+    return "No simpler method recognises more of any type."
 
 
 def _subclass(s: Scores, figures: Mapping[str, str]) -> str:

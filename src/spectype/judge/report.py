@@ -15,6 +15,7 @@ from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.judge import figures, page
+from spectype.judge.baselines import score_methods
 from spectype.judge.canvas import new_figure, style, to_svg
 from spectype.judge.scores import Scores, numbers, score, worst_mistakes
 from spectype.judge.spectrum_figure import draw_lines, draw_spectrum, draw_telluric
@@ -44,6 +45,7 @@ def write_report(
     about: Mapping[str, Any] | None = None,
     log_path: str | Path | None = None,
     spectra: Callable[[Sequence[int]], Spectra] | None = None,
+    baselines: pl.DataFrame | None = None,
 ) -> Scores:
     """Score predictions and write report.json, report.html and figures/*.svg.
 
@@ -66,6 +68,8 @@ def write_report(
     spectra : callable, optional
         Gives the spectra of a list of values of the column ``row``, in that order, for the
         gallery of mistakes.
+    baselines : polars.DataFrame, optional
+        What other methods say of the same spectra, as `baselines.run_baselines` gives it.
 
     Returns
     -------
@@ -82,6 +86,7 @@ def write_report(
         raise UsageError(f"no label system {system!r}", remedy=f"one of {', '.join(SYSTEMS)}")
     target = check_writable_folder(folder)
     scores = score(predictions, system=system)
+    methods = [] if baselines is None else score_methods(baselines, predictions)
     log = [] if log_path is None else read_log(log_path)
     details = {str(k): v for k, v in (about or {}).items()}
     details.setdefault("spectype", spectype.__version__)
@@ -90,7 +95,10 @@ def write_report(
     svgs = {name: to_svg(figure, title=name.replace("-", " ")) for name, figure in drawn.items()}
     for name, svg in svgs.items():
         write_text(target / "figures" / f"{name}.svg", svg)
-    write_json(target / "report.json", {"title": title, "about": details, **scores.to_data()})
+    data = {"title": title, "about": details, **scores.to_data()}
+    if methods:
+        data["baselines"] = [method.to_data() for method in methods]
+    write_json(target / "report.json", data)
     html = page.render(
         scores,
         title=title,
@@ -98,6 +106,7 @@ def write_report(
         about=details,
         figures=svgs,
         gallery=draw_gallery(predictions, spectra) if spectra is not None else [],
+        methods=methods,
     )
     write_text(target / "report.html", html)
     return scores

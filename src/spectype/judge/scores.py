@@ -82,7 +82,7 @@ class Scores:
 
     def to_data(self) -> dict[str, Any]:
         """As nested dicts and lists for JSON; what is not a finite number becomes None."""
-        data = _plain(asdict(self))
+        data = plain(asdict(self))
         return {"labels": list(mk.TYPES), "columns": [*mk.TYPES, "none"], **data}
 
 
@@ -213,11 +213,12 @@ def _strangers(known: pl.DataFrame, others: pl.DataFrame) -> calibration.Detecti
     return calibration.detection(inside, numbers(others, "ood_score"))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Arrays as lists and numbers that are not finite as None, for JSON."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, float) and not np.isfinite(value):

@@ -234,21 +234,26 @@ def _baselines(methods: Sequence[MethodScore]) -> str:
     if len(methods) < 2:
         return ""
     shown = [i for i, t in enumerate(methods[0].types) if t.recall.n]
-    columns = [
-        [(m.accuracy.value, share_text(m.accuracy)) for m in methods],
-        [(m.mean_recall[0], _mean_text(m.mean_recall)) for m in methods],
-        [(-m.subclass.mean_abs, _code_text(m.subclass)) for m in methods],
-        *([(m.types[i].recall.value, share_text(m.types[i].recall)) for m in methods]
-          for i in shown),
+    rows = [
+        ["types right", *_best_bold((m.accuracy.value, share_text(m.accuracy)) for m in methods)],
+        ["mean recall",
+         *_best_bold((m.mean_recall[0], _mean_text(m.mean_recall)) for m in methods)],
+        ["mean |Δ|", *_best_bold((-m.subclass.mean_abs, _code_text(m.subclass)) for m in methods)],
     ]  # fmt: skip
-    cells = [_best_bold(column) for column in columns]
-    rows = [[m.name, *(column[i] for column in cells)] for i, m in enumerate(methods)]
-    types = [methods[0].types[i].name for i in shown]
-    head = ("method", "types right", "mean recall", "mean |Δ|", *types)
+    for i in shown:
+        recalls = [m.types[i].recall for m in methods]
+        cells = _best_bold((recall.value, share_text(recall)) for recall in recalls)
+        rows.append([methods[0].types[i].name, *cells])
+    head = ("", *(m.name for m in methods))
     return (
         "<p>Simpler methods, trained on the same stars and scored on the same test stars. They "
         "are given the survey's redshift where it has one; the network is not.</p>"
-        + table(head, rows, caption="Recall by type; the best of each column in bold.")
+        + table(
+            head,
+            rows,
+            caption="Letters: recall of the type. The best of each row in bold.",
+            colours=True,
+        )
         + f"<p>{_beaten(methods)}</p>"
     )
 
@@ -258,9 +263,10 @@ def _mean_text(value: tuple[float, float, float]) -> str:
     return f'{mean:.3f} <span class="ci">{low:.2f}{_DASH}{high:.2f}</span>'
 
 
-def _best_bold(column: Sequence[tuple[float, str]]) -> list[str]:
-    best = max((value for value, _ in column if np.isfinite(value)), default=np.inf)
-    return [f"<b>{text}</b>" if value == best else text for value, text in column]
+def _best_bold(values: Iterable[tuple[float, str]]) -> list[str]:
+    cells = list(values)
+    best = max((value for value, _ in cells if np.isfinite(value)), default=np.inf)
+    return [f"<b>{text}</b>" if value == best else text for value, text in cells]
 
 
 def _beaten(methods: Sequence[MethodScore]) -> str:

@@ -35,10 +35,10 @@ FILE = "baselines.parquet"  #: in the run's folder: method, row, type, code
 FARTHEST = 5  #: velocity search [pixels of 69 km/s to each side]
 MODEL_ERROR = 0.05  #: of a template: resolution and calibration differ [of the flux]
 MOST_TEMPLATES = 2000
-# The best of a few values on validation stars of LAMOST and the libraries.
+TREES = 300
+# The best of three values each on validation stars of LAMOST and the libraries.
 COMPONENTS = 25
 NEIGHBOURS = 7
-TREES = 300
 PENALTY = 1.0  # C of the support vector machines
 _BLUR = 2.0  # common resolution: standard deviation [pixels]
 _BIN = 4  # pixels averaged for the methods that see pixels

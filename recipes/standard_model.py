@@ -32,8 +32,8 @@ from spectype.learn.recipe import Recipe, TrainConfig
 from spectype.learn.training import train
 
 HERE = Path(__file__).parent
-MEMBERS = 3
-EPOCHS = 36
+MEMBERS = 2
+EPOCHS = 30
 LEAVE_OUT = ("jacoby", "miles")
 NETWORK = NetworkConfig(width=40, hidden=224)
 AUGMENT = AugmentConfig(cut=0.3, hide_shape=0.2)

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from spectype.surveys.speed import ReadSpeed
 
 app = App(name="bench", help="Measure speed against named alternatives.")
-app.command(
-    "spectype.cli.catalogue:bench", name="catalogue", help="Measure the split of a catalogue."
-)
+app.command("spectype.cli.catalogue:bench", name="catalogue")
 
 
 @app.command

@@ -10,7 +10,6 @@ BASE = ("numpy", "scipy", "astropy", "isal", "polars", "onnxruntime", "matplotli
 EXTRAS = {
     "train": ("torch", "safetensors", "sklearn", "onnx"),
     "keyring": ("keyring",),
-    "vo": ("pyvo",),
     "bench": ("pandas", "psutil"),
 }
 

@@ -49,7 +49,7 @@ SUFFIXES = (
 )
 _CHUNK = 64
 META = ("path", "index", "survey", "obsid", "object", "star_id", "ra", "dec", "snr", "class",
-        "subclass", "redshift", "split", "synthetic")  # fmt: skip
+        "subclass", "redshift", "split", "synthetic", "has_errors")  # fmt: skip
 
 _TEXT = ("path", "survey", "obsid", "object", "star_id", "class", "subclass", "split")
 
@@ -285,5 +285,6 @@ def _store_row(meta: dict[str, Any]) -> dict[str, Any]:
         "snr": number(meta.get("snr")),
         "redshift": number(meta.get("redshift")),
         "synthetic": str(meta.get("synthetic") or "").lower() in ("true", "1"),
+        "has_errors": meta.get("has_errors") is not False,
         **label_columns(meta),
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spectype.classify.runtime import load_model
+from spectype.classify.runtime import SHIPPED, load_model
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset import store as st
 from spectype.dataset.preprocess import standard_chain, to_data
@@ -162,3 +162,12 @@ def test_no_cuda_is_said(store, tmp_path):
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(UsageError, match="no CUDA device"):
         train(store, tmp_path / "r", recipe=recipe(device="cuda"))
+
+
+def test_a_model_tells_nothing_of_the_machine_that_trained_it(store, tmp_path):
+    train(store, tmp_path / "r", recipe=recipe(epochs=1))
+    export_model([tmp_path / "r"], store, tmp_path / "r", name="x")
+    written = (tmp_path / "r" / "model.onnx").read_bytes()
+    assert b".py" not in written and b"File " not in written
+    shipped = (SHIPPED / "standard" / "model.onnx").read_bytes()
+    assert b".py" not in shipped and len(shipped) < 8_000_000

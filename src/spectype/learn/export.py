@@ -150,6 +150,20 @@ def write_onnx(network: nn.Module, path: Path, n_pix: int) -> None:
             dynamo=True,
             verbose=False,
         )
+        strip_traces(temporary)
+
+
+def strip_traces(path: Path) -> None:
+    """Take out the exporter's notes: source lines and paths of the machine that trained."""
+    import onnx
+
+    model = onnx.load(path)
+    model.graph.ClearField("doc_string")
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        part.ClearField("metadata_props")
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def band(matrix: NDArray[np.float64]) -> list[tuple[int, list[float]]]:

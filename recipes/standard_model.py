@@ -190,7 +190,8 @@ def snr_table(report: dict) -> str:
          f"{e['accuracy']['n']}", share(e["accuracy"]), number(e["code"]["mean_abs"])]
         for e in report["snr"] if e["accuracy"]["n"]
     ]  # fmt: skip
-    return rows_of("S/N in g (header) | spectra | types right | mean abs. subclass error", rows)
+    header = "S/N (header, in g; else measured) | spectra | types right"
+    return rows_of(header + " | mean abs. subclass error", rows)
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ def test_training_learns_and_the_model_types_unseen_stars(store, tmp_path):
     table = model.predict(star_batch(codes, seed=77, snr=100))
     assert np.abs(table["subclass_code"].to_numpy() - codes).mean() < 6
     probabilities = table.select([f"p_{t}" for t in "OBAFGKM"]).to_numpy()
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=5e-5)  # five digits each
     # A blue-only piece of the same stars is typed by the same model.
     wave = np.arange(3800.0, 5600.0, 1.2)
     blue = model.predict(star_batch(codes, seed=3, snr=100, wave=wave))

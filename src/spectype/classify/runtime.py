@@ -18,6 +18,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
 from spectype.core.flags import Flag, names
 from spectype.core.spectra import Spectra
+from spectype.dataset.labels import number
 from spectype.dataset.preprocess import Resample, from_data, run_chain
 
 if TYPE_CHECKING:
@@ -177,9 +178,9 @@ class Model:
         columns: dict[str, Any] = {
             "path": [None if p is None else str(p) for p in spectra.get("path")],
             "obsid": [None if v is None else str(v) for v in spectra.get("obsid")],
-            "ra": [_number(v) for v in spectra.get("ra")],
-            "dec": [_number(v) for v in spectra.get("dec")],
-            "snr": [_number(h) or m for h, m in zip(spectra.get("snr"), digits(snr))],
+            "ra": [number(v) for v in spectra.get("ra")],
+            "dec": [number(v) for v in spectra.get("dec")],
+            "snr": [number(h) or m for h, m in zip(spectra.get("snr"), digits(snr))],
             "type": where(mk.TYPES[i] for i in best),
             "type_probability": where(digits(types[np.arange(n), best])),
             **{f"p_{t}": where(digits(types[:, i])) for i, t in enumerate(mk.TYPES)},
@@ -308,11 +309,3 @@ def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
             remedy="export it again, or install the version that wrote it",
         )
     return Model(folder=folder, card=card, threads=threads)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None

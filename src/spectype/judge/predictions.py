@@ -110,11 +110,10 @@ def predict_rows(
     parts = []
     for start in range(0, len(rows), BATCH):
         part = slice(start, start + BATCH)
-        spectra = store.spectra(rows[part])
-        mk_table, survey_table = (
-            model.predict(spectra, system=name, preprocess=False).with_row_index("_i")
-            for name in ("mk", "survey")
-        )
-        chosen = pl.Series(survey[part])
-        parts.append(pl.concat([survey_table.filter(chosen), mk_table.filter(~chosen)]).sort("_i"))
-    return pl.concat(parts).drop("_i")
+        for name, chosen in (("survey", survey[part]), ("mk", ~survey[part])):
+            if chosen.any():
+                spectra = store.spectra(rows[part][chosen])
+                table = model.predict(spectra, system=name, preprocess=False)
+                place = pl.Series("_i", start + np.flatnonzero(chosen))
+                parts.append(table.with_columns(place))
+    return pl.concat(parts).sort("_i").drop("_i")

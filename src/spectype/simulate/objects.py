@@ -127,8 +127,23 @@ def _star(kind: str, type_: str, rng: np.random.Generator) -> Target:
     code = float(np.clip(code + rng.uniform(-step, step), 10 * mk.index(type_), None))
     code = min(code, 10 * mk.index(type_) + 9.99)
     luminosity = str(rng.choice(list(mk.LUMINOSITIES)[::-1], p=_LUMINOSITIES[type_]))
-    if kind == "Carbon":
-        luminosity = "III"
+    return star(code, "III" if kind == "Carbon" else luminosity, rng, kind=kind)
+
+
+def star(code: float, luminosity: str, rng: np.random.Generator, *, kind: str = "") -> Target:
+    """Draw the rest of a star of this decimal type code and luminosity class.
+
+    Parameters
+    ----------
+    code, luminosity : float, str
+        What it is, 3.0 (O3) to 69.0 (M9); I II III IV V.
+    rng : numpy.random.Generator
+        Source of metallicity, rotation, velocity, reddening and the scatter within the class.
+    kind : str
+        One of `KINDS`; the type's letter if not given.
+    """
+    type_ = mk.type_of(code)
+    kind = kind or type_
     height = float(np.clip(calibration.HEIGHT[luminosity] + rng.normal(0, 0.1), 0, 2))
     teff, logg = calibration.parameters([code], [height])
     halo = code > 28 and rng.random() < 0.05

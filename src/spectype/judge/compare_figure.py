@@ -14,6 +14,7 @@ from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.judge.canvas import GREY, INK, new_figure, style
 from spectype.judge.spectrum_figure import draw_lines, draw_telluric, heading
+from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +24,6 @@ FloatArray = NDArray[np.float64]
 _COLOURS = ("#1c2430", "#c2571a", "#27589c", "#3c8a4d", "#8a4d9e", "#8c7a1c")
 _STEP = 5e-5  # log10; 34.5 km/s, finer than any of the surveys
 _CONTINUUM = 9000.0  # km/s, the Gaussian that --normalise divides by
-#: Resolution as full width at half maximum [km/s] of what `read` knows by name.
-NATIVE_FWHM = {"lamost": 167.0, "sdss": 150.0, "jacoby": 270.0, "miles": 150.0, "pickles": 600.0}
 
 
 def compare_figure(
@@ -115,8 +114,7 @@ def align(
     fluxes = []
     for spectrum in rest:
         on_grid = resample(spectrum, wave=grid)
-        survey = str(spectrum.get("survey")[0] or "").lower()
-        native = next((w for name, w in NATIVE_FWHM.items() if name in survey), 0.0)
+        native = np.nan_to_num(native_fwhm(spectrum.get("survey")[0]))
         flux = np.where(on_grid.mask[0], np.nan, on_grid.flux[0]).astype(np.float64)
         if fwhm is not None and fwhm > native:
             flux = _smooth(flux, np.sqrt(fwhm**2 - native**2) / 2.3548)

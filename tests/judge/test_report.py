@@ -14,6 +14,7 @@ import pytest
 
 from spectype.core.errors import DataError, UsageError
 from spectype.judge import metrics, page
+from spectype.judge.html import share_text
 from spectype.judge.report import read_log, write_report
 from spectype.judge.scores import score, worst_mistakes
 
@@ -125,7 +126,7 @@ def test_page_prints_the_interval_and_the_stars(written: Path, predictions: pl.D
     scores = score(predictions, system="mk")
     for found in scores.types:
         if found.recall.n:
-            assert page.share_text(found.recall) in html
+            assert share_text(found.recall) in html
     assert f"{scores.accuracy.n_stars:,} stars" in html
 
 
@@ -147,7 +148,7 @@ def test_label_agreement_stands_beside_our_own(predictions: pl.DataFrame) -> Non
     assert scores.repeats.agreement.n == scores.label_repeats.agreement.n == 20
     html = page.render(scores, title="t", system_text="x", about={}, figures={})
     assert "Two exposures of one star" in html
-    assert page.share_text(scores.label_repeats.agreement) in html
+    assert share_text(scores.label_repeats.agreement) in html
 
 
 def test_bare_minimum_of_columns_is_scored(tmp_path: Path) -> None:

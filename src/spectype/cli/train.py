@@ -24,6 +24,8 @@ def train(
     *,
     out: Path = Path("runs/standard"),
     name: str = "",
+    synthetic: tuple[Path, ...] = (),
+    start_from: str = "",
     train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
     network: NetworkConfig = NetworkConfig(),  # noqa: B008
     augment: AugmentConfig = AugmentConfig(),  # noqa: B008
@@ -43,6 +45,12 @@ def train(
         Folder of the run.
     name
         Name of the model; by default the folder's.
+    synthetic
+        Stores of synthetic spectra (`gan sample`, or `build` of a simulated release): for
+        training only, never for validation or test.
+    start_from
+        Fine-tune a model in place of starting from nothing: `standard`, or a model's folder.
+        The network then has the model's size, whatever --network says.
     train
         Training.
     network
@@ -52,11 +60,20 @@ def train(
     """
     from spectype.dataset.store import Store
     from spectype.learn.export import export_model
+    from spectype.learn.start import network_of
     from spectype.learn.training import train as train_network
 
     data = Store(store)
+    if start_from:
+        network = network_of(start_from)
     recipe = Recipe(network=network, augment=augment, train=train)
-    run = train_network(data, out, recipe=recipe)
+    run = train_network(
+        data,
+        out,
+        recipe=recipe,
+        synthetic=[Store(folder) for folder in synthetic],
+        start_from=start_from or None,
+    )
     model = export_model([run], data, run, name=name or run.resolve().name)
     missing = [t for t in "OBAFGKM" if t not in model.card["seen"]]
     if missing:

@@ -27,6 +27,14 @@ class TrainConfig:
         Weight decay.
     balance : float
         0 draws spectra as they are, 1 every part of the sequence equally often.
+    balance_by : str
+        ``draws`` draws the rare more often; ``loss`` gives them more weight in the loss.
+    mix : float
+        Share of a batch blended with a star of the same type, class and label system that
+        lies within two subclasses.
+    synthetic_share : float, optional
+        Share of the draws that are synthetic, where there are any; by default they count
+        like real ones.
     outliers : float
         Share of a batch turned into what is no normal star (galaxies, quasars, empty fibres).
     averaging : float
@@ -63,6 +71,9 @@ class TrainConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.03
     balance: float = 0.7
+    balance_by: str = "draws"
+    mix: float = 0.0
+    synthetic_share: float | None = None
     outliers: float = 0.12
     averaging: float = 0.995
     type_weight: float = 0.7

@@ -12,9 +12,11 @@ from torch.nn import functional
 
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
+from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
 from spectype.learn.augment import Augment
+from spectype.learn.mixing import Neighbours
 from spectype.learn.networks import StandardNetwork, SurveyView
 from spectype.learn.outliers import Outliers
 from spectype.learn.recipe import Recipe
@@ -48,7 +50,7 @@ def use_bfloat16(precision: str, device: torch.device) -> bool:
 class Session:
     """One training in progress: data, network, optimiser and their state."""
 
-    store: Store
+    store: Store | Joined
     targets: Targets
     split: NDArray[np.str_]
     recipe: Recipe
@@ -74,11 +76,35 @@ class Session:
         self.outliers = Outliers(wave)
         self.steps_done = 0
         self.rows = np.flatnonzero((self.split == "train") & (self.targets.balance > 0))
+        self.chance, self.extra = self.draws()
+        self.neighbours = Neighbours(self.targets, self.rows)
         if not (self.targets.type_index[self.rows] >= 0).any():
             raise DataError("the training part has no typed spectrum", path=self.store.folder)
         code = self.targets.sequence[self.rows].argmax(1) / BINS_PER_SUBCLASS
         cool = self.rows[(self.targets.type_index[self.rows] >= 3) & (code < 60)]
         self.cool = cool if cool.size else self.rows
+
+    def draws(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Chance of each training row to be drawn, and each row's extra weight in the loss."""
+        config = self.recipe.train
+        if config.balance_by not in ("draws", "loss"):
+            raise UsageError(f"unknown balance_by {config.balance_by!r}", remedy="draws or loss")
+        chance = self.targets.balance[self.rows]
+        chance = chance / chance.sum()
+        extra = np.ones(len(self.split), np.float32)
+        if config.balance_by == "loss":
+            extra[self.rows] = chance * len(chance)
+            chance = np.full(len(chance), 1.0 / len(chance))
+        fake = np.asarray(getattr(self.store, "synthetic", np.zeros(len(self.split), bool)))
+        fake = fake[self.rows]
+        if config.synthetic_share is not None and fake.any() and not fake.all():
+            share = config.synthetic_share
+            chance = np.where(
+                fake,
+                chance * share / chance[fake].sum(),
+                chance * (1 - share) / chance[~fake].sum(),
+            )
+        return chance, extra
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Flux and good pixels of these rows, each (n, n_pix) float32."""
@@ -103,9 +129,11 @@ class Session:
         config = self.recipe.train
         draw = Generator().manual_seed(config.seed * 100_003 + epoch)
         torch.manual_seed(config.seed * 7_919 + epoch)  # dropout
-        chance = torch.as_tensor(self.targets.balance[self.rows])
         picks = torch.multinomial(
-            chance, config.steps * config.batch, replacement=True, generator=draw
+            torch.as_tensor(self.chance),
+            config.steps * config.batch,
+            replacement=True,
+            generator=draw,
         ).numpy()
         self.network.train()
         losses, right, typed = 0.0, 0, 0
@@ -121,6 +149,10 @@ class Session:
         """One step of the optimiser; returns loss, right types, typed spectra."""
         config = self.recipe.train
         flux, good = self.batch(rows)
+        mixed = torch.rand(len(rows), generator=draw) < config.mix
+        if mixed.any():
+            other = self.neighbours.pick(rows, draw)
+            flux, good = self.neighbours.blend((flux, good), self.batch(other), mixed, draw)
         fake = torch.rand(len(rows), generator=draw) < config.outliers
         if fake.any():
             pick = torch.randint(len(self.cool), (16,), generator=draw).numpy()
@@ -171,7 +203,7 @@ class Session:
         probability = torch.softmax(sequence, dim=1)
         seen = torch.where(put["survey"][:, None], view(probability), probability)
         real = ~fake
-        weight = put["weight"] * real
+        weight = put["weight"] * real * torch.as_tensor(self.extra[rows], device=self.device)
         along = -(put["sequence"] * seen.clamp(min=1e-7).log()).sum(1)
         types = seen.view(len(rows), len(mk.TYPES), -1).sum(2).clamp(min=1e-7)
         typed = (put["type_index"] >= 0) & real

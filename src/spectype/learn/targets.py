@@ -45,6 +45,7 @@ SOURCES = {
     "lamost": Source(spread=0.7, weight=1.0, survey=True),
     "sdss_faststars": Source(spread=2.5, weight=0.3),
     "sdss_templates": Source(spread=1.0, weight=0.7),
+    "synthetic": Source(spread=0.6, weight=0.5),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path, check_writable_folder, write_manifest
 from spectype.core.progress import track
+from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
 from spectype.learn.recipe import Recipe, TrainConfig, comparable
 from spectype.learn.session import Session, choose_device
+from spectype.learn.start import start_from_model
 from spectype.learn.targets import Targets, make_targets, split_by_star
 
 if TYPE_CHECKING:
@@ -55,17 +58,28 @@ def make_split(meta: pl.DataFrame, config: TrainConfig) -> NDArray[np.str_]:
     )
 
 
-def train(store: Store, out: str | Path, *, recipe: Recipe) -> Path:
+def train(
+    store: Store,
+    out: str | Path,
+    *,
+    recipe: Recipe,
+    synthetic: Sequence[Store] = (),
+    start_from: str | Path | None = None,
+) -> Path:
     """Train on a store; a run that was stopped goes on where it was.
 
     Parameters
     ----------
     store : Store
-        Training data.
+        Real spectra: training, validation and test stars.
     out : path-like
         Folder of the run.
     recipe : Recipe
         Network, augmentation, training.
+    synthetic : sequence of Store
+        Synthetic spectra, for training only.
+    start_from : path-like, optional
+        Name or folder of a model whose weights are the start (fine-tuning).
 
     Returns
     -------
@@ -79,13 +93,18 @@ def train(store: Store, out: str | Path, *, recipe: Recipe) -> Path:
     config = recipe.train
     if config.threads:
         torch.set_num_threads(config.threads)
-    meta = store.meta
-    targets = make_targets(meta, balance=config.balance)
-    split = make_split(meta, config)
-    session = Session(store, targets, split, recipe, choose_device(config.device))
+    split = make_split(store.meta, config)
     with atomic_path(folder / "split.parquet") as path:
-        meta.select("row", "star_id").with_columns(split=pl.Series(split)).write_parquet(path)
-    start, best, since = resume(session, folder)
+        split_table = store.meta.select("row", "star_id").with_columns(split=pl.Series(split))
+        split_table.write_parquet(path)
+    everything = Joined(store, synthetic) if synthetic else store
+    targets = make_targets(everything.meta, balance=config.balance)
+    split = np.append(split, np.full(len(everything) - len(store), "train"))
+    session = Session(everything, targets, split, recipe, choose_device(config.device))
+    if start_from is not None:
+        start_from_model(session, start_from)
+    origin = {"start_from": str(start_from or ""), "synthetic": [str(s.folder) for s in synthetic]}
+    start, best, since = resume(session, folder, origin)
     started = time.monotonic()
     epochs = range(start, config.epochs)
     for epoch in track(epochs, total=len(epochs), title="training"):
@@ -112,7 +131,7 @@ def train(store: Store, out: str | Path, *, recipe: Recipe) -> Path:
         if since == 0 or not np.isfinite(validation):
             best = validation
             save_best(session, folder)
-        save_progress(session, folder, entry, best=best, since=since)
+        save_progress(session, folder, entry, origin, best=best, since=since)
     write_manifest(
         folder,
         "run",
@@ -121,6 +140,8 @@ def train(store: Store, out: str | Path, *, recipe: Recipe) -> Path:
             "store": str(store.folder.resolve()),
             "store_rows": len(store),
             "types": type_counts(targets, split),
+            "synthetic_spectra": len(everything) - len(store),
+            **origin,
             "best_validation_loss": best,
         },
     )
@@ -150,14 +171,20 @@ def save_best(session: Session, folder: Path) -> None:
 
 
 def save_progress(
-    session: Session, folder: Path, entry: dict[str, Any], *, best: float, since: int
+    session: Session,
+    folder: Path,
+    entry: dict[str, Any],
+    origin: Mapping[str, Any],
+    *,
+    best: float,
+    since: int,
 ) -> None:
     """Append to the log and write the checkpoint to resume from."""
     state = {
         "epoch": entry["epoch"],
         "best": best,
         "since": since,
-        "recipe": comparable(session.recipe),
+        "recipe": {**comparable(session.recipe), **origin},
         "log": [*read_log(folder), entry],
     }
     checkpoint.save(folder / "checkpoint.safetensors", tensors=session.tensors(), state=state)
@@ -176,14 +203,16 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def resume(session: Session, folder: Path) -> tuple[int, float, int]:
+def resume(session: Session, folder: Path, origin: Mapping[str, Any]) -> tuple[int, float, int]:
     """Take up a checkpoint if there is one; returns next epoch, best loss, epochs since."""
     path = folder / "checkpoint.safetensors"
     if not path.exists():
         (folder / "log.jsonl").unlink(missing_ok=True)
         return 0, float("inf"), 0
     tensors, state = checkpoint.load(path)
-    checkpoint.check_same(path, found=state["recipe"], wanted=comparable(session.recipe))
+    checkpoint.check_same(
+        path, found=state["recipe"], wanted={**comparable(session.recipe), **origin}
+    )
     session.restore(tensors)
     session.steps_done = int(state["epoch"]) * session.recipe.train.steps
     # The log may be one line ahead of, or behind, the checkpoint: the checkpoint rules.

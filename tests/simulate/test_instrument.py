@@ -158,3 +158,27 @@ def test_impossible_conditions_are_refused(wrong):
 def test_darkness_is_refused(rng):
     with pytest.raises(UsageError, match="no light"):
         observe(np.zeros_like(WAVE), Conditions(snr_g=10.0), rng)
+
+
+def test_noise_is_poisson_of_bright_stars_and_the_skys_of_faint_ones():
+    wave = instrument.pixels()
+    flux = 0.5 + wave / 5000
+    middle = (wave > 4400) & (wave < 5400)
+    bright = instrument.noise(flux, wave=wave, photons=1e7)
+    counts = 1e7 * flux * instrument.throughput(wave) * (wave / 5000) ** 2
+    np.testing.assert_allclose((flux / bright)[middle], np.sqrt(counts)[middle], rtol=0.01)
+    # Ten times fewer photons of a faint star: ten times the noise, whatever the star.
+    faint = instrument.noise(flux, wave=wave, photons=0.1)
+    fainter = instrument.noise(1.1 * flux, wave=wave, photons=0.01)
+    np.testing.assert_allclose(fainter / faint, 10.0, rtol=0.02)
+    oxygen = np.searchsorted(wave, 5578.9)
+    assert faint[oxygen] > 4 * faint[oxygen - 60]
+
+
+def test_noise_is_that_of_an_exposure(sunlike):
+    seen = observe(sunlike, Conditions(snr_g=20.0), np.random.default_rng(3))
+    part = (seen.wave > 4200) & (seen.wave < 8800) & (seen.ivar > 0)
+    flux = seen.flux / np.median(seen.flux)
+    shape = instrument.noise(np.clip(flux, 0.05, None), wave=seen.wave, photons=500.0)
+    ratio = np.log(shape[part] * np.sqrt(seen.ivar[part]))
+    assert np.std(ratio) < 0.25  # over a range of a factor of several

@@ -31,6 +31,7 @@ BANDS = {
     "u": (3700, 4000), "g": (4000, 5500), "r": (5600, 6900), "i": (6900, 8200), "z": (8200, 9000),
 }  # fmt: skip
 WIDTHS = np.array([0.9, 1.0, 1.1, 1.22])  # line-spread functions of fibres, relative to the mean
+_SKY_LEVEL = 25.0  # median of the sky's counts a pixel, before throughput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +194,39 @@ def _fine() -> tuple[Floats, Floats, Floats]:
 @lru_cache(maxsize=2)
 def _sky(n_pixels: int) -> tuple[Floats, Floats]:
     """Night sky (counts before throughput, continuum 1) and its lines alone, on the pixels."""
-    wave = pixels(n_pixels)
+    lines = _sky_lines(pixels(n_pixels))
+    return 1 + lines, lines
+
+
+def _sky_lines(wave: Floats) -> Floats:
     sigma = fwhm(wave) / 2.3548
     lines = np.zeros_like(wave)
     for centre, strength in SKY_LINES:
         lines += 3.0 * strength * np.exp(-0.5 * ((wave - centre) / sigma) ** 2)
-    return 1 + lines, lines
+    return lines
+
+
+def noise(flux: Floats, *, wave: Floats, photons: float) -> Floats:
+    """Standard deviation of each pixel of an exposure under a median sky, in units of `flux`.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n_pix,)
+        Flux per wavelength, of order 1.
+    wave : ndarray, shape (n_pix,)
+        Vacuum wavelength [Angstrom].
+    photons : float
+        Counts a pixel for flux 1 at 5000 Angstrom, before throughput: how bright the star is.
+    """
+    response = throughput(wave) * (wave / 5000) ** 2
+    sky_counts = _SKY_LEVEL * response * (1 + _sky_lines(wave))
+    sigma = np.sqrt(_variance(photons * flux * response, sky_counts))
+    return np.asarray(sigma / (photons * response), dtype=np.float64)
+
+
+def _variance(counts: Floats, sky_counts: Floats) -> Floats:
+    """Of the star's photons, of the sky's and of those it was measured with, of the detector."""
+    return np.asarray(np.clip(counts, 0, None) + 1.1 * sky_counts + 4.0**2, dtype=np.float64)
 
 
 def rotate(light: Floats, rotation: float, darkening: float = 0.6) -> Floats:
@@ -280,10 +308,10 @@ def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> 
     response = throughput(wave) * (wave / 5000) ** 2  # photons a pixel for flux a wavelength
     sky, sky_lines = _sky(n)
     # A brighter star is observed under the same sky: sky counts go as the S/N wanted allows.
-    sky_counts = response * sky * rng.lognormal(np.log(25.0), 0.5)
+    sky_counts = response * sky * rng.lognormal(np.log(_SKY_LEVEL), 0.5)
     photons = _photons_for(conditions.snr_g, flux * response, sky_counts, _in_band(wave, "g"))
     counts = photons * flux * response
-    variance = np.clip(counts, 0, None) + 1.1 * sky_counts + 4.0**2
+    variance = _variance(counts, sky_counts)
     noisy = counts + rng.standard_normal(n) * np.sqrt(variance)
     noisy += sky_counts * _sky_residual(n, sky_lines, rng)
     per_flux = photons * response
@@ -299,12 +327,12 @@ def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> 
 
 def _photons_for(snr: float, counts: Floats, sky: Floats, band: NDArray[np.bool_]) -> float:
     """Scale of `counts` at which the median S/N in `band` is the wanted one (bisection)."""
-    c, s = counts[band], 1.1 * sky[band] + 4.0**2
+    c, s = counts[band], sky[band]
     low, high = -6.0, 12.0
     for _ in range(40):
         middle = 0.5 * (low + high)
         a = 10**middle * c
-        if np.median(a / np.sqrt(np.clip(a, 0, None) + s)) < snr:
+        if np.median(a / np.sqrt(_variance(a, s))) < snr:
             low = middle
         else:
             high = middle

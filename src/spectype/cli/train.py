@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from spectype.core.errors import DependencyError
+from spectype.core.errors import DependencyError, UsageError
 
 try:
     from spectype.learn.augment import AugmentConfig
     from spectype.learn.networks import NetworkConfig
     from spectype.learn.recipe import Recipe, TrainConfig
+    from spectype.learn.reference import ReferenceConfig
 except ImportError as error:
     raise DependencyError(
         f"training needs {error.name}", remedy='pip install "spectype[train]"'
     ) from error
 
+if TYPE_CHECKING:
+    from spectype.classify.runtime import Model
+    from spectype.dataset.store import Store
+
 
 def train(
     store: Path,
     *,
-    out: Path = Path("runs/standard"),
+    out: Path | None = None,
     name: str = "",
+    recipe: Literal["standard", "reference"] = "standard",
+    repeats: int = 1,
     synthetic: tuple[Path, ...] = (),
     start_from: str = "",
     train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
     network: NetworkConfig = NetworkConfig(),  # noqa: B008
     augment: AugmentConfig = AugmentConfig(),  # noqa: B008
+    reference: ReferenceConfig = ReferenceConfig(),  # noqa: B008
 ) -> int:
     """Train a network on a store; run the same command again to resume.
 
@@ -37,14 +46,24 @@ def train(
 
     Example: `spectype train store/ --out runs/first --epochs 60`
 
+    `--recipe reference` trains the network of the 2022 study instead, convolving along
+    wavelength as it meant to, or as it was published with `--reference.as-published`. Its
+    epochs, batch and learning rate are under --reference; of the standard recipe's options it
+    takes the split, the seeds, the device and the threads.
+
     Parameters
     ----------
     store
         Folder of the store.
     out
-        Folder of the run.
+        Folder of the run; by default runs/ and the recipe's name.
     name
         Name of the model; by default the folder's.
+    recipe
+        standard or reference.
+    repeats
+        Reference recipe: train on so many new random splits and print mean and standard
+        deviation, as the study did with 5.
     synthetic
         Stores of synthetic spectra (`gan sample`, or `build` of a simulated release): for
         training only, never for validation or test.
@@ -57,26 +76,67 @@ def train(
         Size of the network.
     augment
         Strength of the augmentation.
+    reference
+        The study's network and its training.
     """
     from spectype.dataset.store import Store
     from spectype.learn.export import export_model
     from spectype.learn.start import network_of
     from spectype.learn.training import train as train_network
 
-    data = Store(store)
+    data, folder = Store(store), out or Path("runs") / recipe
+    extra = [Store(place) for place in synthetic]
+    if recipe == "reference":
+        if start_from:
+            raise UsageError("the reference recipe starts from nothing: leave out --start-from")
+        return _train_reference(
+            data, folder, name=name, repeats=repeats, config=reference, train=train, extra=extra
+        )
+    if repeats != 1:
+        raise UsageError("--repeats belongs to --recipe reference")
     if start_from:
         network = network_of(start_from)
-    recipe = Recipe(network=network, augment=augment, train=train)
     run = train_network(
         data,
-        out,
-        recipe=recipe,
-        synthetic=[Store(folder) for folder in synthetic],
+        folder,
+        recipe=Recipe(network=network, augment=augment, train=train),
+        synthetic=extra,
         start_from=start_from or None,
     )
     model = export_model([run], data, run, name=name or run.resolve().name)
+    _say_unseen(model)
+    print(f"model in {run}; judge it with: spectype evaluate {run}")
+    return 0
+
+
+def _train_reference(
+    data: Store,
+    folder: Path,
+    *,
+    name: str,
+    repeats: int,
+    config: ReferenceConfig,
+    train: TrainConfig,
+    extra: Sequence[Store],
+) -> int:
+    from spectype.learn.export import export_model
+    from spectype.learn.reference_training import repeat_reference
+
+    found = repeat_reference(
+        data, folder, repeats=repeats, config=config, train=train, synthetic=extra
+    )
+    for run in map(Path, found["runs"]):
+        model = export_model([run], data, run, name=name or run.resolve().name)
+        print(f"model in {run}; judge it with: spectype evaluate {run}")
+    _say_unseen(model)
+    for what, mean in found["mean"].items():
+        spread = found["standard_deviation"][what]
+        print(f"{what}: {mean:.4f}" + ("" if spread is None else f" +- {spread:.4f}"))
+    print(f"on test stars, {repeats} split{'s' if repeats > 1 else ''}: {folder / 'repeats.json'}")
+    return 0
+
+
+def _say_unseen(model: Model) -> None:
     missing = [t for t in "OBAFGKM" if t not in model.card["seen"]]
     if missing:
         print(f"no training spectra of {', '.join(missing)}: the model never predicts them")
-    print(f"model in {run}; judge it with: spectype evaluate {run}")
-    return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.files import atomic_path, read_manifest, write_json
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint
+from spectype.learn import checkpoint, reference
 from spectype.learn.networks import NetworkConfig, StandardNetwork, SurveyView
+from spectype.learn.reference_fit import body_weights
 from spectype.learn.targets import N_BINS, make_targets
 
 log = logging.getLogger("spectype")
@@ -55,7 +56,7 @@ class Ensemble(nn.Module):
 class Member:
     """A trained network with its view of the survey's labels."""
 
-    network: StandardNetwork
+    network: nn.Module
     view: NDArray[np.float64]
 
 
@@ -70,7 +71,17 @@ def load_member(run: str | Path) -> Member:
     folder = Path(run)
     read_manifest(folder, "run")
     tensors, state = checkpoint.load(folder / "best.safetensors")
-    network, view = StandardNetwork(NetworkConfig(**state["network"])), SurveyView()
+    if state["network"].get("kind") == reference.KIND:
+        network = reference.rebuild(state["network"])
+        network.body.load_state_dict(body_weights(tensors))
+        # It has learnt the labels as they stand, of both systems: there is no view to apply.
+        return Member(network.eval(), np.eye(N_BINS))
+    return load_standard(tensors, state["network"])
+
+
+def load_standard(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Member:
+    """A standard network and its view from the tensors of a checkpoint."""
+    network, view = StandardNetwork(NetworkConfig(**config)), SurveyView()
     for name, module in (("network", network), ("view", view)):
         module.load_state_dict(
             {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

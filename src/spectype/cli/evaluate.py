@@ -110,6 +110,9 @@ def summary(data: dict[str, object]) -> list[str]:
     lines = []
     for entry in data["types"]:  # type: ignore[attr-defined]
         recall = entry["recall"]
+        if not recall["n"]:
+            lines.append(f"{entry['name']}: none in the test set")
+            continue
         lines.append(
             f"{entry['name']}: recall {recall['value']:.3f} "
             f"({recall['low']:.3f}-{recall['high']:.3f}), {recall['n']} spectra"

@@ -163,22 +163,19 @@ def test_darkness_is_refused(rng):
 def test_noise_is_poisson_of_bright_stars_and_the_skys_of_faint_ones():
     wave = instrument.pixels()
     flux = 0.5 + wave / 5000
-    middle = (wave > 4400) & (wave < 5400)
-    bright = instrument.noise(flux, wave=wave, photons=1e7)
+    own, rest = instrument.noise_variance(wave)
     counts = 1e7 * flux * instrument.throughput(wave) * (wave / 5000) ** 2
-    np.testing.assert_allclose((flux / bright)[middle], np.sqrt(counts)[middle], rtol=0.01)
-    # Ten times fewer photons of a faint star: ten times the noise, whatever the star.
-    faint = instrument.noise(flux, wave=wave, photons=0.1)
-    fainter = instrument.noise(1.1 * flux, wave=wave, photons=0.01)
-    np.testing.assert_allclose(fainter / faint, 10.0, rtol=0.02)
-    oxygen = np.searchsorted(wave, 5578.9)
-    assert faint[oxygen] > 4 * faint[oxygen - 60]
+    bright = flux / np.sqrt(flux * own / 1e7 + rest / 1e14)
+    middle = (wave > 4400) & (wave < 5400)
+    np.testing.assert_allclose(bright[middle], np.sqrt(counts)[middle], rtol=0.01)
+    oxygen = np.searchsorted(wave, 5578.9)  # the brightest line of the night sky
+    assert rest[oxygen] > 16 * rest[oxygen - 60] and own[oxygen] < 1.2 * own[oxygen - 60]
 
 
 def test_noise_is_that_of_an_exposure(sunlike):
     seen = observe(sunlike, Conditions(snr_g=20.0), np.random.default_rng(3))
     part = (seen.wave > 4200) & (seen.wave < 8800) & (seen.ivar > 0)
-    flux = seen.flux / np.median(seen.flux)
-    shape = instrument.noise(np.clip(flux, 0.05, None), wave=seen.wave, photons=500.0)
-    ratio = np.log(shape[part] * np.sqrt(seen.ivar[part]))
+    flux = np.clip(seen.flux / np.median(seen.flux), 0, None)
+    own, rest = instrument.noise_variance(seen.wave)
+    ratio = np.log(np.sqrt((flux * own / 500 + rest / 500**2) * seen.ivar)[part])
     assert np.std(ratio) < 0.25  # over a range of a factor of several

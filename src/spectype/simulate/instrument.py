@@ -206,22 +206,22 @@ def _sky_lines(wave: Floats) -> Floats:
     return lines
 
 
-def noise(flux: Floats, *, wave: Floats, photons: float) -> Floats:
-    """Standard deviation of each pixel of an exposure under a median sky, in units of `flux`.
+def noise_variance(wave: Floats) -> tuple[Floats, Floats]:
+    """What the variance of an exposure under a median sky is made of, each shape (n_pix,).
+
+    A pixel of flux f (per wavelength, of order 1) that is seen with p photons (counts a pixel for
+    flux 1 at 5000 Angstrom, before throughput) has variance ``f * own / p + rest / p**2``: the
+    star's own photons, and the sky and the detector.
 
     Parameters
     ----------
-    flux : ndarray, shape (n_pix,)
-        Flux per wavelength, of order 1.
     wave : ndarray, shape (n_pix,)
         Vacuum wavelength [Angstrom].
-    photons : float
-        Counts a pixel for flux 1 at 5000 Angstrom, before throughput: how bright the star is.
     """
     response = throughput(wave) * (wave / 5000) ** 2
     sky_counts = _SKY_LEVEL * response * (1 + _sky_lines(wave))
-    sigma = np.sqrt(_variance(photons * flux * response, sky_counts))
-    return np.asarray(sigma / (photons * response), dtype=np.float64)
+    rest = _variance(np.zeros_like(wave), sky_counts) / response**2
+    return np.asarray(1 / response, dtype=np.float64), rest
 
 
 def _variance(counts: Floats, sky_counts: Floats) -> Floats:

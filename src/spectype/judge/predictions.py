@@ -79,7 +79,7 @@ def predict_test(run: str | Path, store: Store, *, system: str = "mixed") -> pl.
         raise DataError("the run has no test stars", path=folder, remedy="train with --test 0.2")
     leaks.check(test, split)
     rows = test["row"].to_numpy()
-    table = predict_rows(model, store, rows, pipeline=is_pipeline(test["survey"]), system=system)
+    table = predict_rows(model, store, rows, survey=in_system(test["survey"], system))
     truth = test.select(
         "row", "star_id", "survey", "kind", "synthetic",
         true_type="type", true_code="code", true_luminosity="luminosity",
@@ -95,18 +95,19 @@ def is_pipeline(survey: Sequence[str | None] | pl.Series) -> NDArray[np.bool_]:
     return np.array([(name or "").lower().startswith(PIPELINES) for name in survey], dtype=bool)
 
 
+def in_system(survey: Sequence[str | None] | pl.Series, system: str) -> NDArray[np.bool_]:
+    """Which spectra of these surveys are typed in the survey's system, shape (n,); others in MK."""
+    if system == "mixed":
+        return is_pipeline(survey)
+    return np.full(len(survey), system == "survey")
+
+
 def predict_rows(
-    model: Model,
-    store: Store,
-    rows: NDArray[np.integer[Any]],
-    *,
-    pipeline: NDArray[np.bool_],
-    system: str,
+    model: Model, store: Store, rows: NDArray[np.integer[Any]], *, survey: NDArray[np.bool_]
 ) -> pl.DataFrame:
-    """Type rows of a store in the wanted system, in order."""
+    """Type rows of a store, those of `survey` in the survey's system, in order."""
     import polars as pl
 
-    survey = np.full(len(rows), system == "survey") | ((system == "mixed") & pipeline)
     parts = []
     for start in range(0, len(rows), BATCH):
         part = slice(start, start + BATCH)

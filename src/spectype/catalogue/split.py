@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from spectype.catalogue.columns import ADDED, PROBLEM, ROW
+from spectype.catalogue.copying import Tally, copy_lines
+from spectype.catalogue.lines import QuotesBroken
 from spectype.catalogue.table import (
-    LINE,
     SUSPECT,
     Catalogue,
     checked_lines,
@@ -110,8 +112,12 @@ def split(
     source = scan(path, separator=separator, text=format == "csv")
     folder = check_empty(out, overwrite=overwrite)
     with scratch(folder) as temporary:
-        source = _write(source, temporary, format)
-        result = _describe(source, temporary, folder, format)
+        if format == "csv" and source.format == "csv":
+            source, tally = _copied(source, temporary)
+            result = _told(tally, folder)
+        else:
+            source = _write(source, temporary, format)
+            result = _describe(source, temporary, folder, format)
         if not any(result.counts[name] for name in TABLES):
             raise DataError(
                 f"has no sound row; of {result.rows}: {result.rejected}",
@@ -167,6 +173,39 @@ def publish(temporary: Path, folder: Path) -> None:
         shutil.move(item, folder / item.name)
 
 
+def _copied(source: Catalogue, folder: Path) -> tuple[Catalogue, Tally]:
+    """Copy the lines of a CSV; again, with quotes as plain characters, if they do not pair."""
+    try:
+        return source, copy_lines(source, folder)
+    except QuotesBroken:
+        source = unquoted(source)
+        return source, copy_lines(source, folder)
+
+
+def _told(tally: Tally, folder: Path) -> Split:
+    obsids = np.concatenate([np.empty(0, np.int64), *tally.obsids])
+    tally.obsids.clear()
+    known = obsids[obsids >= 0]
+    return Split(
+        folder=folder,
+        format="csv",
+        rows=sum(tally.counts.values()) + len(tally.rejected_rows),
+        counts={name: tally.counts[name] for name in TABLES},
+        kinds=dict(tally.kinds.most_common()),
+        ob=tally.ob,
+        rejected=dict(tally.rejected.most_common()),
+        rejected_rows=tally.rejected_rows[:_EXAMPLES],
+        without_obsid=obsids.size - known.size,
+        duplicate_obsids=_repeats(known),
+    )
+
+
+def _repeats(obsids: NDArray[np.int64]) -> int:
+    """How many repeat an earlier one; sorts them in place, to need no table of hashes."""
+    obsids.sort()
+    return int(np.count_nonzero(obsids[1:] == obsids[:-1]))
+
+
 def _write(source: Catalogue, folder: Path, format: Output) -> Catalogue:
     """Write the tables; again and stricter if the first, quick reading was suspicious."""
     while True:
@@ -187,19 +226,16 @@ def _write(source: Catalogue, folder: Path, format: Output) -> Catalogue:
 
 def _one_pass(source: Catalogue, folder: Path, format: Output) -> bool:
     """Stream every row into the table it belongs to; whether any is rejected or suspected."""
-    if format == "csv" and source.format == "csv":
-        _copy_lines(source, folder)
+    frame = _filed(source, with_types(source.frame()))
+    frame = frame.select(*source.columns, *ADDED, ROW, PROBLEM, TABLE)
+    if format == "parquet":
+        # Rows carry their place in the source: their order may follow the threads.
+        frame.sink_parquet(
+            _by_table(folder, format), compression="lz4", statistics=False, maintain_order=False
+        )
     else:
-        frame = _filed(source, with_types(source.frame()))
-        frame = frame.select(*source.columns, *ADDED, ROW, PROBLEM, TABLE)
-        if format == "parquet":
-            # Rows carry their place in the source: their order may follow the threads.
-            frame.sink_parquet(
-                _by_table(folder, format), compression="lz4", statistics=False, maintain_order=False
-            )
-        else:
-            frame = frame.with_columns(pl.col(pl.String).replace("", None))
-            frame.sink_csv(_by_table(folder, format), separator="|")
+        frame = frame.with_columns(pl.col(pl.String).replace("", None))
+        frame.sink_csv(_by_table(folder, format), separator="|")
     _add_empty(source, folder, format)
     return (folder / f"{REJECTED}.{format}").exists()
 
@@ -220,24 +256,6 @@ def _by_table(folder: Path, format: Output) -> pl.PartitionBy:
         file_path_provider=lambda part: f"{part.partition_keys[TABLE][0]}.{format}",
         approximate_bytes_per_file=None,
     )
-
-
-def _copy_lines(source: Catalogue, folder: Path) -> None:
-    """Copy each line, as it is, to its table, with our columns behind it.
-
-    Cutting three fields out of a line takes a fraction of the time of parsing all of them.
-    """
-    mark = source.separator
-    header = mark.join(source.columns)
-    frame = _filed(source, with_types(source.lines()))
-    frame = frame.select(pl.col(LINE).alias(header), *ADDED, ROW, PROBLEM, TABLE)
-    frame.sink_csv(_by_table(folder, "csv"), separator=mark, quote_style="never")
-    rejected = folder / f"{REJECTED}.csv"
-    if rejected.exists() and source.exact:
-        # Their fields do not stand in columns: parse what there is of them.
-        frame = with_types(source.frame()).filter(pl.col(PROBLEM).is_not_null())
-        frame = frame.with_columns(pl.col(pl.String).replace("", None))
-        frame.select(*source.columns, *ADDED, ROW, PROBLEM).sink_csv(rejected, separator=mark)
 
 
 def _add_empty(source: Catalogue, folder: Path, format: Output) -> None:
@@ -264,7 +282,11 @@ def read_table(file: Path, separator: str, *, quoted: bool) -> pl.LazyFrame:
         "luminosity": pl.String, "kind": pl.String, "ob": pl.Boolean,
     }  # fmt: skip
     frame = pl.scan_csv(
-        file, separator=separator, infer_schema=False, quote_char='"' if quoted else None
+        file,
+        separator=separator,
+        infer_schema=False,
+        quote_char='"' if quoted else None,
+        encoding="utf8-lossy",
     )
     return frame.with_columns(pl.col(c).replace({"": None}) for c in ("type", PROBLEM)).cast(
         {k: v for k, v in added.items() if v not in (pl.String, pl.Boolean)}
@@ -284,8 +306,6 @@ def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> S
     known = obsids.select(pl.col("obsid").cast(pl.Int64, strict=False).drop_nulls())
     # Sorted in place: a table of ten million hashes would be the largest thing in memory.
     numbers = known.collect(engine="streaming")["obsid"].to_numpy().copy()
-    numbers.sort()
-    known_count, duplicates = numbers.size, int(np.count_nonzero(numbers[1:] == numbers[:-1]))
     return Split(
         folder=final,
         format=format,
@@ -295,8 +315,8 @@ def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> S
         ob=int(tables["O"].select(pl.col("ob").sum()).collect().item()),
         rejected=rejected,
         rejected_rows=rows,
-        without_obsid=sum(counts[name] for name in TABLES) - known_count,
-        duplicate_obsids=duplicates,
+        without_obsid=sum(counts[name] for name in TABLES) - numbers.size,
+        duplicate_obsids=_repeats(numbers),
     )
 
 

@@ -16,7 +16,6 @@ import polars as pl
 
 from spectype.catalogue.columns import (
     PROBLEM,
-    REQUIRED,
     ROW,
     as_obsid,
     converted,
@@ -92,38 +91,6 @@ class Catalogue:
             bad = _bad_obsid(pl.col("obsid"))
         return frame.select(*columns, ROW, bad.alias(PROBLEM)).with_columns(
             as_obsid(dtype), pl.lit(False).alias(SUSPECT)
-        )
-
-    def lines(self) -> pl.LazyFrame:
-        """The lines of a CSV as they are, with what is needed to file them.
-
-        Returns
-        -------
-        LazyFrame
-            ``obsid``, ``class``, ``subclass`` (text), ``catalogue_row``, ``problem``,
-            ``_suspect`` and ``_line`` (without its end). Few fields are cut out of the lines.
-        """
-        frame = _parsed(self, dict.fromkeys(self.columns, pl.String))
-        if self.exact:
-            both = pl.concat([frame, _lines(self).with_columns(_fields(self))], how="horizontal")
-            frame = both.filter(pl.col(_COUNT) != 0)
-            problem = pl.coalesce(_miscounted(len(self.columns)), _bad_obsid(pl.col("obsid")))
-            suspect = pl.lit(False)
-            spare = (pl.col(_COUNT) > len(self.columns)) & (pl.col(_EXTRA) == "")
-        else:
-            frame = pl.concat([frame, _lines(self)], how="horizontal")
-            obsid = pl.col("obsid").cast(pl.Int64, strict=False)
-            problem, spare = pl.lit(None, pl.String), pl.lit(False)
-            suspect = (pl.col(self.columns[-1]) == "") | (pl.col(_EXTRA) != "") | obsid.is_null()
-            suspect |= pl.col(LINE).str.ends_with(self.separator)
-        line = pl.col(LINE).str.strip_suffix("\r")
-        shorter = line.str.strip_suffix(self.separator)
-        return frame.select(
-            pl.col(*REQUIRED).str.strip_chars(' "'),
-            ROW,
-            problem.alias(PROBLEM),
-            suspect.alias(SUSPECT),
-            pl.when(spare).then(shorter).otherwise(line).alias(LINE) if self.exact else line,
         )
 
 
@@ -298,7 +265,6 @@ def _lines(catalogue: Catalogue) -> pl.LazyFrame:
 def _fields(catalogue: Catalogue) -> pl.Expr:
     """Number of fields of a line, not counting separators inside quotes; 0 if it is blank."""
     line = pl.col(LINE)
-    blank = line.str.len_bytes() < 2
     if catalogue.quoted:
         line = (
             pl.when(line.str.contains('"', literal=True))
@@ -306,12 +272,8 @@ def _fields(catalogue: Catalogue) -> pl.Expr:
             .otherwise(line)
         )
     count = line.str.count_matches(catalogue.separator, literal=True) + 1
-    return (
-        pl.when(blank & (pl.col(LINE).str.strip_chars() == ""))
-        .then(0)
-        .otherwise(count)
-        .alias(_COUNT)
-    )
+    blank = pl.col(LINE).str.strip_chars() == ""
+    return pl.when(blank).then(0).otherwise(count).alias(_COUNT)
 
 
 def _miscounted(expected: int) -> pl.Expr:

@@ -38,6 +38,27 @@ def temperature(teff: float, tau: Floats) -> Floats:
     """Temperature [K] at Rosseland depths."""
     hopf = 0.7104 - 0.1331 * np.exp(-3.4488 * tau)
     grey = teff * (0.75 * (tau + hopf)) ** 0.25
+    sunlike = float(np.interp(teff, [3700, 4400, 7500, 10000], [0.0, 1.0, 1.0, 0.0]))
+    law = np.zeros_like(tau)
+    if sunlike > 0:
+        law += sunlike * _blanketed(grey, teff, tau)
+    if sunlike < 1:
+        law += (1 - sunlike) * _cooled(grey, teff, tau)
+    return np.asarray(law, dtype=np.float64)
+
+
+def _blanketed(grey: Floats, teff: float, tau: Floats) -> Floats:
+    """F to K stars: a fit, within 1 %, to the MARCS model of the Sun, scaled with Teff.
+
+    Lines cool the layers above optical depth 0.03 and warm those below; convection flattens the
+    deep ones.
+    """
+    flat = (grey**-8.0 + (1.524 * teff) ** -8.0) ** (-1 / 8)
+    return np.asarray(flat * (1.0275 - 0.045 * np.log10(1 + 0.0316 / tau)), dtype=np.float64)
+
+
+def _cooled(grey: Floats, teff: float, tau: Floats) -> Floats:
+    """Stars outside the range of `_blanketed`: a grey law whose surface lines cool."""
     cooling = float(
         np.interp(
             teff,
@@ -49,13 +70,17 @@ def temperature(teff: float, tau: Floats) -> Floats:
         # Convection flattens the deep layers of cool stars.
         ceiling = teff * float(np.interp(teff, [3400, 4200, 5000], [1.12, 1.3, 1.8]))
         grey = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
-    # The layers that form strong lines are cooled; those that form the continuum are not.
-    minimum = float(np.interp(teff, [3600, 4300, 6000, 7000], [0.0, 0.14, 0.12, 0.0]))
-    # Backwarming: the light that lines hold back heats the layers below them.
-    warming = float(np.interp(teff, [3800, 4600, 7500, 9500], [0.0, 0.035, 0.035, 0.0]))
-    grey = grey * (1 + warming / (1 + 0.01 / tau))
-    fall = cooling / (1 + (tau / 0.02) ** 0.5) + minimum / (1 + (tau / 3e-4) ** 0.7)
-    return np.asarray(grey * (1 - fall), dtype=np.float64)
+    return np.asarray(grey * (1 - cooling / (1 + (tau / 0.02) ** 0.5)), dtype=np.float64)
+
+
+def blanketing(run: Floats, feh: float) -> Floats:
+    """Factor by which lines raise the Rosseland mean of the continuum.
+
+    1.3 to 1.4 between 4,000 and 9,000 K in the MARCS model of the Sun, taken to fall in hotter
+    gas and with the metals.
+    """
+    amount = np.interp(run, [3000.0, 4000.0, 9000.0, 15000.0], [0.2, 0.35, 0.40, 0.15])
+    return np.asarray(1 + amount * 10 ** (0.5 * min(feh, 0.5)), dtype=np.float64)
 
 
 def molecular_mean(run: Floats, pressure: Floats, feh: float) -> Floats:
@@ -87,13 +112,24 @@ def model(teff: float, logg: float, feh: float = 0.0) -> Atmosphere:
         pair = slice(i - 1, i + 1)
         pressure[i] = _step(table, pressure[i - 1], run[pair], DEPTHS[pair], gravity, radiation)
     gas = solve(run, pressure, feh)
-    opacity = rosseland(gas) + molecular_mean(run, pressure, feh) * gas.density
-    turbulence = 1.2e5 if logg > 3.3 else 1.2e5 + 0.6e5 * (3.3 - logg)
-    if teff > 7000:
-        turbulence = max(turbulence, 2.5e5)
+    lines = blanketing(run, feh)
+    opacity = lines * rosseland(gas) + molecular_mean(run, pressure, feh) * gas.density
+    return Atmosphere(tau=DEPTHS, gas=gas, opacity=opacity, turbulence=turbulence(teff, logg))
+
+
+def turbulence(teff: float, logg: float) -> float:
+    """Microturbulence [cm/s].
+
+    Dwarfs of 5,000 to 6,900 K after Bruntt et al. 2010 (MNRAS 405, 1907, eq. 8), growing in giants
+    as is found there; round numbers for hotter stars.
+    """
+    offset = float(np.clip(teff, 5000, 6900)) - 5700
+    speed = 1.01 + 4.56e-4 * offset + 2.75e-7 * offset**2 + 0.5 * max(3.6 - logg, 0.0)
+    if teff > 6900:
+        speed = max(speed, float(np.interp(teff, [6900, 8000], [2.0, 2.5])))
     if teff > 20000:
-        turbulence = max(turbulence, 8e5 if logg < 3.4 else 5e5)
-    return Atmosphere(tau=DEPTHS, gas=gas, opacity=opacity, turbulence=turbulence)
+        speed = max(speed, 8.0 if logg < 3.4 else 5.0)
+    return 1e5 * speed
 
 
 def _gain(gravity: float, kappa: float, radiation: float) -> float:
@@ -119,7 +155,8 @@ def _mass_opacity(feh: float) -> Floats:
     """log10 of the Rosseland mean [cm2/g] on the grid of temperature and pressure."""
     t, p = np.meshgrid(10**_LOG_T, 10**_LOG_P, indexing="ij")
     gas = solve(t.ravel(), p.ravel(), feh)
-    kappa = rosseland(gas) / gas.density + molecular_mean(t.ravel(), p.ravel(), feh)
+    kappa = blanketing(t.ravel(), feh) * rosseland(gas) / gas.density
+    kappa = kappa + molecular_mean(t.ravel(), p.ravel(), feh)
     return np.asarray(np.log10(kappa).reshape(t.shape), dtype=np.float64)
 
 

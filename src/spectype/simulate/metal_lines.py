@@ -2,8 +2,7 @@
 
 The list is `atomic_lines.txt` beside this module (after the NIST Atomic Spectra Database and
 Kurucz, not checked against them line by line). Damping:
-radiation, the classical constant; neutral hydrogen and helium, Unsoeld 1955 as in Gray 2005 (eq.
-11.30), doubled; electrons: Griem 1974 (Spectral Line Broadening by Plasmas) and Dimitrijevic &
+radiation, the classical constant; neutral hydrogen and helium, see `_NEUTRAL`; electrons: Griem 1974 (Spectral Line Broadening by Plasmas) and Dimitrijevic &
 Sahal-Brechot 1990 (A&AS 82, 519) for He I, a mean of such widths for other lines of hot stars.
 """
 
@@ -27,6 +26,17 @@ _HELIUM = {
     3926: 12.0, 3705: 10.0, 5875: 0.34, 6678: 0.80, 7065: 0.46, 4713: 0.86, 4120: 1.7, 5015: 0.80,
     5047: 1.6, 3888: 0.21, 3964: 1.3, 4437: 2.6, 7281: 0.8,
 }  # fmt: skip
+
+
+# Collisions with neutral hydrogen, by element, stage and lower energy [eV]: cross-section [atomic
+# units] at 10 km/s and its velocity exponent (Anstee & O'Mara 1995, MNRAS 276, 859; Barklem &
+# O'Mara 1997, MNRAS 290, 102; 1998, MNRAS 300, 863). Other lines: Unsoeld, raised by as much as
+# these theories raise lines of Fe I.
+_NEUTRAL = {
+    ("Na", 0, 0.0): (407.0, 0.273), ("Mg", 0, 2.71): (731.0, 0.238), ("Ca", 0, 0.0): (372.0, 0.238),
+    ("Ca", 1, 0.0): (234.0, 0.223), ("Ca", 1, 1.70): (291.0, 0.275),
+}  # fmt: skip
+_UNSOELD = 1.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +106,16 @@ def _damping(line: MetalLine, gas: Gas) -> Floats:
     limit = ELEMENTS[line.element].energies[line.stage]
     upper = limit - line.energy - 12398.4 / line.wave
     lower = limit - line.energy
-    c6 = 0.3e-30 * charge**2 * (1 / max(upper, 0.3) ** 2 - 1 / max(lower, 0.4) ** 2)
     neutral = gas.stages["H"][0] + 0.42 * gas.stages["He"][0]
-    enhanced = 1.0 if line.stage == 0 else 1.6
-    waals = enhanced * 17.0 * max(c6, 1e-33) ** 0.4 * (_mean_speed(line, gas)) ** 0.6 * neutral
+    c6 = 0.3e-30 * charge**2 * (1 / max(upper, 0.3) ** 2 - 1 / max(lower, 0.4) ** 2)
+    known = _NEUTRAL.get((line.element, line.stage, line.energy))
+    speed = _mean_speed(line, gas)
+    if known is not None:
+        cross, alpha = known
+        shape = (4 / np.pi) ** (alpha / 2) * 0.952  # Gamma(2 - alpha / 2), within 1 %
+        waals = 2 * shape * speed * cross * 2.8003e-17 * (speed / 1e6) ** -alpha * neutral
+    else:
+        waals = _UNSOELD * 17.0 * max(c6, 1e-33) ** 0.4 * speed**0.6 * neutral
     if line.element == "He":
         full = _HELIUM.get(int(line.wave - 1.0), _HELIUM.get(int(line.wave - 1.5), 1.0))
         stark = 2 * np.pi * 2.99792458e18 / line.wave**2 * full * gas.electrons / 1e16

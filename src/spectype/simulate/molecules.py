@@ -21,7 +21,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.simulate.gas import ELEMENTS, MOLECULES, Gas, molecular_partition
+from spectype.simulate.gas import (
+    ELEMENTS,
+    K_ERG,
+    LIGHT,
+    MASS_H,
+    MOLECULES,
+    Gas,
+    molecular_partition,
+)
 
 Floats = NDArray[np.float64]
 TEMPERATURES: Floats = np.geomspace(1800.0, 7000.0, 12)
@@ -34,7 +42,10 @@ class System:
 
     `origins`: wavenumbers of the (0, 0) bands of its spin components [cm-1] with the energy of
     each component's lower state [cm-1] and its share of the weight; `strength`: electronic
-    absorption oscillator strength; `parallel`: no Q branch.
+    absorption oscillator strength; `parallel`: no Q branch; `doubling`: constants [cm-1] of the
+    splitting of the lower state's levels by Lambda doubling, q N (N + 1), and by spin, s / N;
+    `vibration`: anharmonicity and vibration-rotation constants [cm-1], x and alpha of the upper
+    state, x and alpha of the lower; without them x is 0.005 omega and alpha 0.
     """
 
     molecule: str
@@ -44,6 +55,8 @@ class System:
     origins: tuple[tuple[float, float, float], ...]
     strength: float
     parallel: bool = False
+    doubling: tuple[float, float] = (0.0, 0.0)
+    vibration: tuple[float, float, float, float] | None = None
 
 
 _TIO = (1009.0, 0.5354, 1.6202)
@@ -79,10 +92,13 @@ SYSTEMS = (
     System(molecule="CN", name="red", upper=(1812.6, 1.7151, 1.2333),
            lower=(2068.6, 1.8997, 1.1718), strength=0.0045,
            origins=((9115.0, 0.0, 1.0), (9063.0, 0.0, 1.0))),
-    System(molecule="CH", name="A-X", upper=(2930.7, 14.934, 1.1019),
-           lower=(2858.5, 14.457, 1.1199), strength=0.0053, origins=((23217.5, 0.0, 4.0),)),
-    System(molecule="CH", name="B-X", upper=(2251.0, 13.39, 1.1640), lower=(2858.5, 14.457, 1.1199),
-           strength=0.0031, origins=((25698.0, 0.0, 4.0),)),
+    # Origins less Lambda squared times B, upper less lower state.
+    System(molecule="CH", name="A-X", upper=(2930.7, 14.58, 1.1019), lower=(2858.5, 14.19, 1.1199),
+           strength=0.0053, origins=((23173.4, 0.0, 4.0),), doubling=(0.0387, 14.2),
+           vibration=(96.65, 0.697, 63.02, 0.534)),
+    System(molecule="CH", name="B-X", upper=(2251.0, 12.64, 1.1640), lower=(2858.5, 14.19, 1.1199),
+           strength=0.0031, origins=((25712.0, 0.0, 4.0),), doubling=(0.0387, 14.2),
+           vibration=(229.0, 1.49, 63.02, 0.534)),
     System(molecule="C2", name="Swan", upper=(1788.2, 1.7527, 1.2661),
            lower=(1641.4, 1.6324, 1.3119), strength=0.033,
            origins=((19378.4, 716.0, 6.0),)),
@@ -100,6 +116,8 @@ SYSTEMS = (
 
 DENSE = ("TiO", "VO")  # so many lines that they overlap
 OPEN = ("CH", "CN", "C2", "MgH", "CaH")  # few enough that light passes between them
+# CH in the G band: line by line, on a grid that resolves them [Angstrom, ln(wavelength)].
+RESOLVED, G_BAND, FINE = "CH", (4180.0, 4420.0), 6e-6
 
 
 def franck_condon(system: System) -> Floats:
@@ -123,15 +141,19 @@ def _oscillator(x: Floats, mass: float, omega: float, centre: float) -> Floats:
     return np.stack(waves)
 
 
-@lru_cache(maxsize=2)
-def cross_sections(first: float, last: float, step: float) -> dict[str, Floats]:
-    """Cross-section of each molecule [cm2] on a grid uniform in ln(wavelength).
+@lru_cache(maxsize=3)
+def cross_sections(
+    first: float, last: float, step: float, names: tuple[str, ...] = ()
+) -> dict[str, Floats]:
+    """Cross-section of each molecule (of all, or these) [cm2] on a grid uniform in ln(wavelength).
 
     Shape (len(TEMPERATURES), n), from `first` to `last` [Angstrom, vacuum] by `step`.
     """
     n = int(np.ceil(np.log(last / first) / step)) + 1
     found: dict[str, Floats] = {}
     for system in SYSTEMS:
+        if names and system.molecule not in names:
+            continue
         table = found.setdefault(system.molecule, np.zeros((len(TEMPERATURES), n)))
         _add_system(table, system, first, step)
     return found
@@ -150,13 +172,9 @@ def _add_system(table: Floats, system: System, first: float, step: float) -> Non
             for low in range(_LEVELS):
                 if overlap[up, low] < 2e-3:
                     continue
-                centre = (
-                    origin
-                    + up * system.upper[0] * (1 - 0.005 * up)
-                    - low * system.lower[0] * (1 - 0.005 * low)
-                )
+                centre = origin + _vibration(system, up, low)
                 vibration = np.exp(-low * system.lower[0] * hckt) / vibrator
-                wavenumber, share = _branches(system, centre, hckt)
+                wavenumber, share = _branches(system, centre, hckt, up, low)
                 at = np.log(1e8 / np.maximum(wavenumber, 1.0) / first) / step
                 amount = 8.8528e-13 * system.strength * overlap[up, low] * state * vibration * share
                 # From an integral over wavenumber to one over the grid's bins.
@@ -169,9 +187,22 @@ def _add_system(table: Floats, system: System, first: float, step: float) -> Non
                     row += np.bincount(bins + 1, value[inside] * part, n)
 
 
-def _branches(system: System, centre: float, hckt: Floats) -> tuple[Floats, Floats]:
+def _vibration(system: System, up: int, low: int) -> float:
+    """Wavenumber of the band (up, low) from that of (0, 0) [cm-1]."""
+    upper, lower = system.upper[0], system.lower[0]
+    if system.vibration is None:
+        return float(up * upper * (1 - 0.005 * up) - low * lower * (1 - 0.005 * low))
+    x, _, y, _ = system.vibration
+    return float(up * upper - x * up * (up + 1) - low * lower + y * low * (low + 1))
+
+
+def _branches(
+    system: System, centre: float, hckt: Floats, up: int, low: int
+) -> tuple[Floats, Floats]:
     """Wavenumbers of the P, Q, R lines and their share of the band, (n_temperatures, n_lines)."""
     upper, lower = system.upper[1], system.lower[1]
+    if system.vibration is not None:
+        upper, lower = upper - up * system.vibration[1], lower - low * system.vibration[3]
     highest = int(min(220, 4.5 * np.sqrt(1 / (lower * hckt.min())))) + 4
     j = np.arange(1, highest, dtype=np.float64)
     population = (2 * j + 1) * lower * hckt * np.exp(-lower * j * (j + 1) * hckt)
@@ -180,20 +211,47 @@ def _branches(system: System, centre: float, hckt: Floats) -> tuple[Floats, Floa
     q = centre + (upper - lower) * j * (j + 1)
     r = centre + (upper + lower) * (j + 1) + (upper - lower) * (j + 1) ** 2
     share = np.concatenate([w * population for w in weights], axis=1)
-    return np.concatenate([p, q, r]), share
+    lines = np.concatenate([p, q, r])
+    if not any(system.doubling):
+        return lines, share
+    split, spin = system.doubling
+    a, b = np.tile(0.5 * split * j * (j + 1), 3), np.tile(0.5 * spin / j, 3)
+    lines = np.concatenate([lines + a + b, lines + a - b, lines - a + b, lines - a - b])
+    return lines, np.tile(0.25 * share, (1, 4))
 
 
 def opacity(gas: Gas, names: tuple[str, ...], *, first: float, last: float, step: float) -> Floats:
     """Opacity of these molecules [cm-1] on the grid of `cross_sections`, shape (n_depths, n)."""
     tables = cross_sections(first, last, step)
+    return np.asarray(sum(_at_depths(gas, name, tables[name]) for name in names))
+
+
+def resolved(gas: Gas, turbulence: float) -> tuple[Floats, Floats]:
+    """CH in the G band, line by line.
+
+    Returns
+    -------
+    wave, opacity : ndarray, shapes (n,) and (n_depths, n)
+        [Angstrom, vacuum], uniform in its logarithm; [cm-1].
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    table = cross_sections(*G_BAND, FINE, (RESOLVED,))[RESOLVED]
+    wave = G_BAND[0] * np.exp(FINE * np.arange(table.shape[1]))
+    atoms = (ELEMENTS[name].mass for name in MOLECULES[RESOLVED][:2])
+    thermal = 2 * K_ERG * TEMPERATURES / (sum(atoms) * MASS_H)
+    sigma = np.sqrt(0.5 * (thermal + turbulence**2)) / LIGHT / FINE
+    smooth = np.stack(
+        [gaussian_filter1d(row, width) for row, width in zip(table, sigma, strict=True)]
+    )
+    return wave, _at_depths(gas, RESOLVED, smooth)
+
+
+def _at_depths(gas: Gas, name: str, table: Floats) -> Floats:
+    """Opacity [cm-1] of a molecule at every depth, from its table of cross-sections."""
     t = np.clip(gas.temperature, TEMPERATURES[0], TEMPERATURES[-1])
     place = np.interp(np.log(t), np.log(TEMPERATURES), np.arange(len(TEMPERATURES)))
     low = np.minimum(place.astype(np.int64), len(TEMPERATURES) - 2)
     part = (place - low)[:, None]
-    total = np.zeros((len(t), next(iter(tables.values())).shape[1]))
-    for name in names:
-        table = tables[name]
-        number = gas.molecules[name]
-        mixed = table[low] * (1 - part) + table[low + 1] * part
-        total += number[:, None] * mixed
-    return total
+    mixed = table[low] * (1 - part) + table[low + 1] * part
+    return np.asarray(gas.molecules[name][:, None] * mixed, dtype=np.float64)

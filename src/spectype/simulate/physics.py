@@ -128,6 +128,9 @@ def _grid(
         chosen.append(_Chosen(line, strength, doppler, a, reach))
         core = _CORE * doppler[heights[1]]
         points.append(line.wave + np.concatenate([-core[:0:-1], core]))
+    if gas.temperature[0] < _BANDS_BELOW:
+        low, high = np.log(molecules.G_BAND)
+        points.append(np.exp(np.arange(low, high, molecules.FINE)))
     grid = np.unique(np.concatenate(points))
     return chosen, grid[np.concatenate([[True], np.diff(grid) > 0.004])]
 
@@ -183,10 +186,15 @@ def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats
     A share `FILLED` of the wavelengths lies within lines, where a band's opacity is gathered; the
     rest sees none of it. So a band saturates as its lines do, not as a smooth absorber would.
     """
-    if atmosphere.gas.temperature[0] > 5400:
+    if atmosphere.gas.temperature[0] > _BANDS_BELOW:
         return _flux(total, grid, atmosphere)
     dense = _bands(atmosphere.gas, molecules.DENSE, grid)
     open_ = _bands(atmosphere.gas, molecules.OPEN, grid)
+    first, last = np.searchsorted(grid, molecules.G_BAND)
+    others = tuple(name for name in molecules.OPEN if name != molecules.RESOLVED)
+    open_[:, first:last] = _bands(atmosphere.gas, others, grid[first:last])
+    at, found = molecules.resolved(atmosphere.gas, atmosphere.turbulence)
+    total[:, first:last] += _spread(found, at, grid[first:last])
     covered = FILLED_DENSE - FILLED_OPEN
     flux = FILLED_OPEN * _flux(total + dense / FILLED_DENSE + open_ / FILLED_OPEN, grid, atmosphere)
     if dense.max() > 0 and atmosphere.gas.temperature[0] < 3700:
@@ -198,6 +206,7 @@ def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats
 
 # Shares of the wavelengths of a band that its lines cover: Doppler width over mean spacing.
 FILLED_DENSE, FILLED_OPEN = 0.8, 0.6
+_BANDS_BELOW = 5400.0  # surface temperature [K] under which molecules are counted
 
 
 def _bands(gas: Gas, names: tuple[str, ...], grid: Floats) -> Floats:

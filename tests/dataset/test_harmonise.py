@@ -4,27 +4,12 @@ import pytest
 
 from spectype.core.errors import DataError, UsageError
 from spectype.core.grid import SPEED_OF_LIGHT, STANDARD_GRID
-from spectype.core.spectra import Spectra
 from spectype.dataset import harmonise as hm
-from spectype.dataset.store import StoreWriter, encode
 from tests.stars import star_flux
+from tests.stores import make_store
 
 WAVE = STANDARD_GRID
 LINE = 4542.9
-
-
-def make_store(folder, flux, **columns):
-    flux = np.asarray(flux, np.float32)
-    good = columns.pop("good", np.ones(flux.shape, bool))
-    spectra = Spectra(wave=WAVE, flux=flux, ivar=good.astype(np.float32) * 1e4, mask=~good)
-    n = len(flux)
-    table = {"survey": ["lamost"] * n, "type": ["O"] * n, "code": [5.0] * n,
-             "star_id": [f"star-{i}" for i in range(n)], "redshift": [None] * n,
-             "synthetic": [False] * n} | columns  # fmt: skip
-    writer = StoreWriter(folder, wave=WAVE)
-    writer.append(*encode(spectra))
-    rows = [{k: v[i] for k, v in table.items()} for i in range(n)]
-    return writer.close(rows, {"chain": []})
 
 
 def line(fwhm, *, centre=LINE, depth=0.4):

@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fetch": ("spectype.cli.fetch:app", "Download spectra and catalogues from the archives."),
     "build": ("spectype.cli.build:build", "Gather files and labels into a training store."),
     "simulate": ("spectype.cli.simulate:simulate", "Write a simulated LAMOST release."),
+    "gan": ("spectype.cli.gan:app", "Train generators of rare stars, draw samples, judge them."),
     "train": ("spectype.cli.train:train", "Train a network on a store."),
     "evaluate": ("spectype.cli.evaluate:evaluate", "Judge a run on stars it has not seen."),
     "report": ("spectype.cli.evaluate:report", "Write the report of an evaluated run again."),

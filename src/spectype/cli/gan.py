@@ -1,0 +1,225 @@
+"""``spectype gan``: generators of spectra: train, sample, judge."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from cyclopts import App
+
+from spectype.core import mk
+from spectype.core.errors import DataError, DependencyError, UsageError
+
+try:
+    from spectype.learn.gan import GanConfig
+except ImportError as error:
+    raise DependencyError(
+        f"generators need {error.name}", remedy='pip install "spectype[train]"'
+    ) from error
+
+if TYPE_CHECKING:
+    from spectype.learn.generators import Generator, Samples
+
+Config = TypeVar("Config")
+
+app = App(name="gan", help="Train generators of rare stars, draw samples, judge them.")
+
+
+@app.command
+def train(
+    store: Path,
+    *,
+    out: Path = Path("gan"),
+    recipe: Literal["reference", "standard"] = "reference",
+    types: str | None = None,
+    epochs: int | None = None,
+    leave_out: tuple[str, ...] | None = None,
+    seed: int | None = None,
+    split_seed: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    reference: GanConfig = GanConfig(),  # noqa: B008
+) -> int:
+    """Train a generator on the real stars of a store; run the same command again to resume.
+
+    Stars that `train` keeps for validation and test are kept out here too: the split is
+    the same.
+
+    Example: `spectype gan train store/ --out gan/ --recipe reference`
+
+    The reference recipe is the 2022 study's GAN with its numerical faults repaired;
+    `--reference.faults all` brings them back. It writes a checkpoint every 50 epochs and
+    a figure of samples every 500.
+
+    Parameters
+    ----------
+    store
+        Folder of the store.
+    out
+        Folder of the generator.
+    recipe
+        reference: the study's dense GAN, one pool of types. standard: conditional on type and
+        subclass.
+    types
+        Types to learn; O by default for the reference recipe.
+    epochs
+        Passes over the training spectra; more can be added later.
+    leave_out
+        Surveys or libraries whose stars are all kept out.
+    seed
+        Seed of weights and draws.
+    split_seed
+        Seed of the split.
+    device
+        auto, cpu or cuda.
+    threads
+        CPU threads; 0 lets torch choose.
+    reference
+        The reference recipe; the options above win over it.
+    """
+    from spectype.dataset.store import Store
+    from spectype.judge.gan_figures import draw
+    from spectype.learn.gan_training import train_reference
+
+    common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
+              "split_seed": split_seed, "device": device, "threads": threads}  # fmt: skip
+    if recipe == "standard":
+        raise UsageError("the standard recipe is not there yet")
+    train_reference(Store(store), out, with_options(reference, common), draw=draw)
+    print(
+        f"generator in {out}; draw from it with: spectype gan sample {out} --n 1278 --out samples"
+    )
+    return 0
+
+
+@app.command
+def sample(
+    gan: Path,
+    *,
+    out: Path,
+    n: int = 1278,
+    code: float | None = None,
+    type_: str | None = None,
+    snr: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> int:
+    """Draw spectra from a trained generator into a store, or into a table as the study wrote.
+
+    Samples are noise-free; `--snr` adds the instrument's noise, and the noise-free ones then
+    stand in noise-free/ inside. They belong into training only: `spectype train store/
+    --synthetic samples/`.
+
+    Example: `spectype gan sample gan/ --n 1278 --out samples/`
+
+    Parameters
+    ----------
+    gan
+        Folder of the generator.
+    out
+        A folder for a store, or a file ending in .csv or .parquet for a table (one row a
+        spectrum, one column a wavelength).
+    n
+        How many; the study wrote 1,278.
+    code
+        Decimal type code, 10 a type: O5 is 5, B0 is 10.
+    type_
+        A type, of the subclasses at random: O, B.
+    snr
+        Median S/N a pixel in g; without it the samples have no noise.
+    seed
+        Seed.
+    overwrite
+        Replace a store that is there.
+    """
+    from spectype.learn.generators import export_samples, load_generator, write_samples
+
+    as_table = out.suffix in (".csv", ".parquet")
+    if as_table and snr is not None:
+        raise UsageError("a table holds noise-free samples", remedy="leave --snr, or name a folder")
+    samples = draw_samples(load_generator(gan), n, code=code, kind=type_, seed=seed)
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", gan.resolve().name) or "gan"
+    if as_table:
+        export_samples(samples, out, generator=name)
+    else:
+        write_samples(samples, out, generator=name, snr=snr, seed=seed, overwrite=overwrite)
+    print(f"{n} synthetic spectra in {out}")
+    return 0
+
+
+@app.command
+def table(
+    store: Path,
+    *,
+    out: Path,
+    types: str = "O",
+    resolving_power: float = 1800.0,
+    shape: Literal["flat", "intrinsic"] = "flat",
+) -> int:
+    """Write the real spectra of some types, made alike, as one table: what generators learn.
+
+    One row a spectrum, one column a wavelength (vacuum, at rest); empty where a spectrum has no
+    data.
+
+    Example: `spectype gan table store/ --types O --out o.parquet`
+
+    Parameters
+    ----------
+    store
+        Folder of the store.
+    out
+        File ending in .csv or .parquet.
+    types
+        Types, as letters: O, OB.
+    resolving_power
+        Common resolution; sharper spectra are convolved down, blunter ones stay.
+    shape
+        flat: over the broad shape. intrinsic: times a black body of the type's temperature.
+    """
+    from spectype.dataset.harmonise import harmonise, select, write_table
+    from spectype.dataset.store import Store
+
+    data = Store(store)
+    alike = harmonise(data, select(data, types), resolving_power=resolving_power, shape=shape)
+    write_table(alike, out)
+    print(f"{len(alike)} spectra in {out}")
+    for names, what in ((alike.blunter, "are blunter than the common resolution"),
+                        (alike.unknown, "have no known resolution")):  # fmt: skip
+        if names:
+            print(f"left as they are: spectra of {', '.join(names)}, which {what}")
+    return 0
+
+
+app.command("spectype.cli.gan_evaluate:evaluate", name="evaluate")
+app.command("spectype.cli.gan_audit:audit", name="audit")
+
+
+def with_options(config: Config, options: dict[str, Any]) -> Config:
+    """The configuration with the options that were given; one that it has not is refused."""
+    given = {name: value for name, value in options.items() if value is not None}
+    known = {field.name for field in fields(config)}  # type: ignore[arg-type]
+    if odd := [name for name in given if name not in known]:
+        raise UsageError(f"this recipe has no --{odd[0].replace('_', '-')}", remedy="leave it out")
+    return replace(config, **given)  # type: ignore[type-var]
+
+
+def draw_samples(
+    generator: Generator, n: int, *, code: float | None, kind: str | None, seed: int
+) -> Samples:
+    """Samples of a code, of a type's subclasses at random, or as the generator gives them."""
+    import numpy as np
+
+    if code is not None and kind is not None:
+        raise UsageError("give --code or --type, not both")
+    if kind is None:
+        return generator.sample(n, code=code, seed=seed)
+    if kind not in generator.types:
+        raise UsageError(f"the generator knows {', '.join(generator.types)}, no {kind!r}")
+    if generator.recipe == "reference":
+        if len(generator.types) > 1:
+            raise DataError(f"its types {generator.types} are one pool; {kind} cannot be told")
+        return generator.sample(n, seed=seed)
+    subclasses = np.random.default_rng(seed).uniform(0, 9.5, n)
+    return generator.sample(n, code=10.0 * mk.index(kind) + subclasses, seed=seed)

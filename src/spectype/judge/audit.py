@@ -1,0 +1,474 @@
+"""The audit: one classifier, one generator, the same spectra, judged in two ways.
+
+The study's way: the generator learns from every real O star, its samples fill up the O class,
+spectra are dealt at random to training and test, and what is read off is the precision. The
+honest way: all that learns sees training stars only, synthetic spectra are for training only,
+and what is read off is the recall of real O stars that nothing has seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.core import mk
+from spectype.core.errors import DataError, UsageError
+from spectype.core.files import MANIFEST, atomic_path, check_writable_folder, read_json, write_json
+from spectype.dataset.harmonise import Harmonised, harmonise
+from spectype.dataset.store import Store
+from spectype.judge import metrics
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger("spectype")
+RARE = "O"
+TEST_SHARE = 0.3  #: of the study: 2,940 of 9,800
+FEWEST = 3  #: real O stars that make a library worth keeping out
+LEAST_TO_LEARN = 8  #: real spectra without which the generator does not train
+#: O stars and all stars of the survey's sixth release, as its catalogues count them.
+PREVALENCE = 122 / 8_966_416
+STUDY, HONEST, KEPT_OUT = "study", "other stars", "other library"
+PLAIN = ", without synthetic"
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """Sizes of the audit; the defaults take some minutes on two cores.
+
+    Parameters
+    ----------
+    per_type : int
+        Spectra a type; the O class is filled up to it. The study had 1,400.
+    folds : int
+        Parts of the honest protocol: each star is tested once, by networks that have not
+        seen it.
+    leave_out : tuple of str
+        Libraries to keep out, one after the other; by default those with 3 or more O stars.
+    gan_epochs : int
+        Of the reference GAN. The study had 8,000.
+    epochs : int
+        Of the reference network. The study had 140.
+    dense : int
+        Units of its dense layer. The study had 11,500.
+    as_published : bool
+        The network as the study's code had it, not convolving along wavelength.
+    seed : int
+        Of samples, splits, weights.
+    threads : int
+        CPU threads; 0 leaves the choice to torch.
+    """
+
+    per_type: int = 200
+    folds: int = 3
+    leave_out: tuple[str, ...] = ()
+    gan_epochs: int = 1000
+    epochs: int = 20
+    dense: int = 256
+    as_published: bool = False
+    seed: int = 1
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("per_type", 10), ("folds", 2), ("gan_epochs", 1), ("epochs", 1),
+                            ("dense", 1)):  # fmt: skip
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}, must be {least} at least")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one way of judging says of the O class.
+
+    Attributes
+    ----------
+    name : str
+    recall : Share
+        Share of the true O spectra of the test set that are called O.
+    real_recall : Share
+        The same of the real ones alone.
+    precision : Share
+        Share of what is called O that is O: the column-normalised diagonal.
+    false_alarms : Share
+        Share of real spectra of other types that are called O.
+    accuracy : Share
+        Types right, over the whole test set.
+    real, synthetic : int
+        O spectra of the test set.
+    learnt_real, learnt_synthetic : int
+        O spectra that the network learnt from, the mean over its trainings.
+    confusion : ndarray, shape (7, 8)
+        Counts as `metrics.confusion` gives them.
+    libraries : dict of str to Share
+        Recall of the real O spectra of each library.
+    """
+
+    name: str
+    recall: metrics.Share
+    real_recall: metrics.Share
+    precision: metrics.Share
+    false_alarms: metrics.Share
+    accuracy: metrics.Share
+    real: int
+    synthetic: int
+    learnt_real: float
+    learnt_synthetic: float
+    confusion: NDArray[np.int64]
+    libraries: dict[str, metrics.Share]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The outcome.
+
+    Attributes
+    ----------
+    cases : dict of str to Case
+        ``study``, ``other stars``, ``other library``, and the last two without synthetic
+        spectra in training.
+    real : Harmonised
+        The real spectra that took part.
+    samples : ndarray, shape (n, n_pix)
+        Some synthetic spectra of the study's protocol, NaN where no data.
+    samples_honest : ndarray, shape (n, n_pix)
+        Some of the first fold of the honest one.
+    config : AuditConfig
+    """
+
+    cases: dict[str, Case]
+    real: Harmonised
+    samples: NDArray[np.float32]
+    samples_honest: NDArray[np.float32]
+    config: AuditConfig
+
+
+class SplitStore(Store):
+    """A store with a split of our own: the generator learns from its training rows."""
+
+    def __init__(self, folder: Path, split: NDArray[np.str_]) -> None:
+        super().__init__(folder)
+        self._split = split
+
+    @property
+    def meta(self) -> pl.DataFrame:
+        """The store's metadata with our split."""
+        import polars as pl
+
+        return super().meta.with_columns(split=pl.Series(self._split))
+
+
+def run_audit(store: Store, out: str | Path, *, config: AuditConfig) -> Audit:
+    """Judge the same networks in both ways; a rerun goes on where it was.
+
+    Parameters
+    ----------
+    store : Store
+        Real spectra; those marked synthetic take no part.
+    out : path-like
+        Folder for the generators, the predictions and the page.
+    config : AuditConfig
+        Sizes.
+
+    Raises
+    ------
+    DataError
+        If there are too few real O spectra, or `out` holds an audit of other settings.
+    UsageError
+        If a library to keep out has no O star or leaves too few.
+    """
+    folder = check_writable_folder(out)
+    _same_settings(folder, store, config)
+    real = harmonise(store, choose(store, config))
+    work = _Work(store, folder, real, config)
+    n_rare = int((real.type == RARE).sum())
+    tables = [work.study()]
+    fold = deal(real.star_id, real.type, folds=config.folds, seed=config.seed)
+    for number in range(config.folds):
+        tables += work.honest(HONEST, f"fold-{number + 1}", fold == number)
+    for name in libraries(real, config):
+        stars = np.unique(real.star_id[real.survey == name])
+        kept_out, shared = real.survey == name, np.isin(real.star_id, stars)
+        tables += work.honest(KEPT_OUT, f"without-{name}", kept_out, unused=shared & ~kept_out)
+    import polars as pl
+
+    table = pl.concat(tables)
+    with atomic_path(folder / "predictions.parquet") as path:
+        table.write_parquet(path)
+    log.info("audit of %d real O spectra done", n_rare)
+    return Audit(
+        cases=score_cases(table),
+        real=real,
+        samples=work.shown("study"),
+        samples_honest=work.shown("fold-1"),
+        config=config,
+    )
+
+
+def choose(store: Store, config: AuditConfig) -> NDArray[np.int64]:
+    """Rows of the real spectra that take part: up to `per_type` of each type, at random."""
+    import polars as pl
+
+    meta = store.meta
+    real = ~meta["synthetic"].fill_null(False).to_numpy() if "synthetic" in meta.columns else True
+    rng = np.random.default_rng(config.seed)
+    chosen = []
+    for kind in mk.TYPES:
+        rows = np.flatnonzero((meta["type"] == kind).fill_null(False).to_numpy() & real)
+        if kind == RARE and rows.size < LEAST_TO_LEARN:
+            raise DataError(
+                f"has {rows.size} real O spectra; the audit needs {LEAST_TO_LEARN}",
+                path=store.folder,
+                remedy="build a store with a library that has O stars, such as Jacoby's",
+            )
+        chosen.append(np.sort(rng.permutation(rows)[: config.per_type]))
+    rows = np.concatenate(chosen)
+    covered = meta.select(pl.col("star_id").is_not_null()).to_series().to_numpy()
+    return np.asarray(rows[covered[rows]], np.int64)
+
+
+def deal(
+    star: NDArray[np.str_], types: NDArray[np.str_], *, folds: int, seed: int
+) -> NDArray[np.int64]:
+    """The fold of each spectrum, shape (n,): stars are dealt type by type."""
+    names, first, inverse = np.unique(star, return_index=True, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(names.size, np.int64)
+    for kind in np.unique(types):
+        members = rng.permutation(np.flatnonzero(types[first] == kind))
+        fold[members] = np.arange(members.size) % folds
+    return np.asarray(fold[inverse])
+
+
+def libraries(real: Harmonised, config: AuditConfig) -> list[str]:
+    """Libraries to keep out: those asked for, or all with enough O stars to count."""
+    rare = real.type == RARE
+    left = {str(s): int((rare & (real.survey != s)).sum()) for s in np.unique(real.survey)}
+    held = {s: int((rare & (real.survey == s)).sum()) for s in left}
+    for name in config.leave_out:
+        if not held.get(name):
+            known = ", ".join(s for s, n in held.items() if n)
+            raise UsageError(f"no O star of {name!r}", remedy=f"O stars come from {known}")
+        if left[name] < LEAST_TO_LEARN:
+            raise UsageError(f"without {name} only {left[name]} O spectra are left to learn from")
+    if config.leave_out:
+        return list(config.leave_out)
+    return [s for s in held if held[s] >= FEWEST and left[s] >= LEAST_TO_LEARN]
+
+
+@dataclass
+class _Work:
+    """The trainings of an audit, each kept on disk once done."""
+
+    store: Store
+    folder: Path
+    real: Harmonised
+    config: AuditConfig
+
+    def study(self) -> pl.DataFrame:
+        """The study's protocol: GAN on all O, synthetic in the test, split by spectrum."""
+        rare = self.real.type == RARE
+        n_fill = max(self.config.per_type - int(rare.sum()), 0)
+
+        def compute() -> pl.DataFrame:
+            flux, good = self.samples("study", rare, n_fill)
+            n = len(self.real) + n_fill
+            draw = np.random.default_rng(self.config.seed).permutation(n)
+            train = np.ones(n, bool)
+            train[draw[: round(TEST_SHARE * n)]] = False
+            return self.typed(STUDY, flux, good, train, ~train)
+
+        return self.step(STUDY, compute)
+
+    def honest(
+        self, case: str, name: str, test: Bools, *, unused: Bools | None = None
+    ) -> list[pl.DataFrame]:
+        """The honest protocol on one division, with and without synthetic spectra."""
+        learn = ~test if unused is None else ~test & ~unused
+        rare = learn & (self.real.type == RARE)
+        share = learn.mean()
+        n_fill = max(round(self.config.per_type * share) - int(rare.sum()), 0)
+
+        def compute(n: int, title: str) -> pl.DataFrame:
+            flux, good = self.samples(name, rare, n)
+            extra = np.zeros(n, bool)
+            return self.typed(title, flux, good, np.append(learn, ~extra), np.append(test, extra))
+
+        return [
+            self.step(f"{name}", lambda: compute(n_fill, case)),
+            self.step(f"{name}-plain", lambda: compute(0, case + PLAIN)),
+        ]
+
+    def step(self, name: str, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """A table of predictions, from disk where it is there already."""
+        import polars as pl
+
+        path = self.folder / "steps" / f"{name}.parquet"
+        if not path.exists():
+            log.info("audit: %s", name)
+            with atomic_path(path) as temporary:
+                compute().write_parquet(temporary)
+        return pl.read_parquet(path)
+
+    def generator(self, name: str, rare: Bools) -> Any:
+        """The reference GAN that has learnt from these spectra alone."""
+        from spectype.learn.gan import GanConfig
+        from spectype.learn.gan_training import train_reference
+        from spectype.learn.generators import load_generator
+
+        folder = self.folder / "generators" / name
+        if not (folder / MANIFEST).exists():
+            split = np.full(len(self.store), "test", dtype="<U10")
+            split[self.real.rows[rare]] = "train"
+            train_reference(
+                SplitStore(self.store.folder, split),
+                folder,
+                GanConfig(
+                    types=RARE, epochs=self.config.gan_epochs, seed=self.config.seed,
+                    checkpoint_every=200, keep=1, device="cpu", threads=self.config.threads,
+                ),
+            )  # fmt: skip
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        return load_generator(folder)
+
+    def samples(
+        self, name: str, rare: Bools, n: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The real spectra and, behind them, `n` synthetic O: flux and good, (n_all, n_pix).
+
+        Each synthetic spectrum wears the coverage of a real one that the generator has seen,
+        so that where a spectrum ends does not tell the two apart.
+        """
+        if not n:
+            return self.real.flux, self.real.good
+        drawn = self.generator(name, rare).sample(n, seed=self.config.seed)
+        coverage = np.random.default_rng(self.config.seed).choice(np.flatnonzero(rare), n)
+        good = drawn.good & self.real.good[coverage]
+        flux = np.where(good, drawn.flux, 0).astype(np.float32)
+        return np.concatenate([self.real.flux, flux]), np.concatenate([self.real.good, good])
+
+    def typed(
+        self, case: str, flux: NDArray[np.float32], good: Bools, train: Bools, test: Bools
+    ) -> pl.DataFrame:
+        """Train the reference network on `train` and type `test`: a row a test spectrum."""
+        import polars as pl
+
+        from spectype.learn.reference import ReferenceConfig
+        from spectype.learn.reference_fit import fit_types
+
+        c, real = self.config, self.real
+        extra = len(flux) - len(real)
+        types = np.append(real.type, np.full(extra, RARE))
+        config = ReferenceConfig(epochs=c.epochs, dense=c.dense, as_published=c.as_published)
+        given = fit_types(flux, good, types, wave=real.wave, train=train, config=config,
+                          seed=c.seed, threads=c.threads)  # fmt: skip
+        synthetic = np.arange(len(flux)) >= len(real)
+        learnt = train & (types == RARE)
+        table = pl.DataFrame(
+            {
+                "row": np.append(real.rows, np.full(extra, -1)),
+                "star_id": np.append(real.star_id, [f"synthetic-{i}" for i in range(extra)]),
+                "survey": np.append(real.survey, np.full(extra, "synthetic")),
+                "synthetic": synthetic,
+                "true_type": types,
+                "type": given,
+            }
+        ).filter(pl.Series(test))
+        return table.with_columns(
+            case=pl.lit(case),
+            learnt_real=pl.lit(int((learnt & ~synthetic).sum())),
+            learnt_synthetic=pl.lit(int((learnt & synthetic).sum())),
+        )
+
+    def shown(self, name: str, n: int = 3) -> NDArray[np.float32]:
+        """A few synthetic spectra for the page, NaN where they have no data."""
+        if not (self.folder / "generators" / name / MANIFEST).exists():
+            return np.empty((0, self.real.wave.size), np.float32)
+        drawn = self.generator(name, np.zeros(len(self.real), bool)).sample(n, seed=7)
+        return np.asarray(np.where(drawn.good, drawn.flux, np.nan), np.float32)
+
+
+def score_cases(table: pl.DataFrame) -> dict[str, Case]:
+    """Scores of every way of judging.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Columns ``case``, ``star_id``, ``survey``, ``synthetic``, ``true_type``, ``type``,
+        ``learnt_real``, ``learnt_synthetic``.
+    """
+    import polars as pl
+
+    cases = {}
+    for name in table["case"].unique(maintain_order=True).to_list():
+        part = table.filter(pl.col("case") == name)
+        rare, real = pl.col("true_type") == RARE, ~pl.col("synthetic")
+        called = part["type"] == RARE
+
+        def share(rows: pl.DataFrame) -> metrics.Share:
+            return metrics.share((rows["type"] == rows["true_type"]).to_numpy(),
+                                 stars=rows["star_id"].to_numpy())  # fmt: skip
+
+        others = part.filter(~rare & real)
+        cases[name] = Case(
+            name=name,
+            recall=share(part.filter(rare)),
+            real_recall=share(part.filter(rare & real)),
+            precision=share(part.filter(called)),
+            false_alarms=metrics.share(
+                (others["type"] == RARE).to_numpy(), stars=others["star_id"].to_numpy()
+            ),
+            accuracy=share(part),
+            real=part.filter(rare & real).height,
+            synthetic=part.filter(rare & ~real).height,
+            learnt_real=float(part["learnt_real"].cast(pl.Float64).unique().mean()),  # type: ignore[arg-type]
+            learnt_synthetic=float(part["learnt_synthetic"].cast(pl.Float64).unique().mean()),  # type: ignore[arg-type]
+            confusion=metrics.confusion(part["true_type"].to_list(), part["type"].to_list()),
+            libraries={
+                str(survey): share(rows)
+                for (survey,), rows in part.filter(rare & real)
+                .sort("survey")
+                .group_by("survey", maintain_order=True)
+            },
+        )
+    return cases
+
+
+def at_prevalence(
+    recall: float, false_alarms: float, *, prevalence: float = PREVALENCE
+) -> float:  # fmt: skip
+    """Precision among stars of which a share `prevalence` is O: Bayes' rule."""
+    hits = recall * prevalence
+    total = hits + false_alarms * (1 - prevalence)
+    return hits / total if total > 0 else float("nan")
+
+
+def _same_settings(folder: Path, store: Store, config: AuditConfig) -> None:
+    """Refuse a folder that holds an audit of other settings; they are named."""
+    free = {"threads"}
+    wanted: Mapping[str, Any] = {
+        "store": str(store.folder.resolve()),
+        "rows": len(store),
+        **{k: list(v) if isinstance(v, tuple) else v
+           for k, v in asdict(config).items() if k not in free},
+    }  # fmt: skip
+    path = folder / "settings.json"
+    if path.exists():
+        found = read_json(path)
+        if differing := [k for k in wanted if found.get(k) != wanted[k]]:
+            name = differing[0]
+            raise DataError(
+                f"holds an audit of other settings ({name}: {found.get(name)!r} there, "
+                f"{wanted[name]!r} here)",
+                path=folder,
+                remedy="give the same options to resume, or another --out",
+            )
+    write_json(path, wanted)

@@ -25,6 +25,8 @@ from spectype.dataset.build import BuildConfig, build
 from spectype.dataset.store import Store
 from spectype.judge.predictions import predict_test
 from spectype.judge.report import write_report
+from spectype.judge.strangers import run_strangers
+from spectype.judge.stress import run_stress
 from spectype.learn.augment import AugmentConfig
 from spectype.learn.export import export_model
 from spectype.learn.networks import NetworkConfig
@@ -81,6 +83,8 @@ def judge(store: Store, folder: Path, n: int, title: str, **options: object) -> 
         about={"members": n, "training spectra by type": manifest["types"]["train"]},
         log_path=runs[0] / "log.jsonl",
         spectra=lambda rows: store.spectra(list(rows)),
+        stress=run_stress(folder, store, predictions),
+        strangers=run_strangers(folder, store, predictions),
     )
 
 
@@ -103,6 +107,8 @@ def card(work: Path) -> None:
         "types": type_table(reports["judge"]),
         "surveys": survey_table(reports["judge"]),
         "snr": snr_table(reports["judge"]),
+        "stress": stress_table(reports["judge"]),
+        "flagged": flagged_table(reports["judge"]),
         "left_out": "\n\n".join(
             f"Trained without {library}, tested on it:\n\n"
             + type_table(reports[f"without-{library}"])
@@ -192,6 +198,39 @@ def snr_table(report: dict) -> str:
     ]  # fmt: skip
     header = "S/N (header, in g; else measured) | spectra | types right"
     return rows_of(header + " | mean abs. subclass error", rows)
+
+
+def stress_table(report: dict) -> str:
+    """One row a stress."""
+    rows = []
+    for entry in report["stress"]:
+        points = [f"{100 * entry['lost'][k]:.1f}" for k in ("value", "low", "high")]
+        rows.append(
+            [
+                entry["name"],
+                f"{entry['after']['n']}",
+                f"{entry['before']['value']:.3f}",
+                share(entry["after"]),
+                f"{points[0]} ({points[1]} to {points[2]})",
+                f"{number(entry['code_before']['mean_abs'])}, {number(entry['code']['mean_abs'])}",
+            ]
+        )
+    header = "stress | spectra | types right before | after | points lost"
+    return rows_of(header + " | mean abs. subclass error before, after", rows)
+
+
+def flagged_table(report: dict) -> str:
+    """One row a kind of stranger and origin, then the false alarms by survey."""
+    rows = [
+        [
+            "normal star (false alarm)" if entry["kind"] == "star" else entry["kind"],
+            entry["origin"],
+            f"{entry['share']['n']}",
+            share(entry["share"]),
+        ]
+        for entry in report["flagged"]
+    ]
+    return rows_of("what | origin | spectra | flagged OUT_OF_DISTRIBUTION", rows)
 
 
 def main() -> None:

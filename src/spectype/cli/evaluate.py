@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,52 +10,77 @@ from cyclopts import Parameter
 
 from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
-from spectype.judge.baselines import FILE, run_baselines
+from spectype.judge import baselines as simpler
+from spectype.judge import strangers, stress
 from spectype.judge.predictions import open_store, predict_test
 from spectype.judge.report import write_report
 
+Switch = Annotated[bool, Parameter(negative="")]
 
-def evaluate(
-    run: Path,
-    *,
-    store: Path | None = None,
-    out: Path | None = None,
-    system: str = "mixed",
-    baselines: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """Judge a run on its test stars: report.json and a self-contained report.html.
 
-    A test star that training has seen, or a synthetic spectrum in the test set, is refused.
-
-    Example: `spectype evaluate runs/first`
+@dataclass(frozen=True)
+class ReportConfig:
+    """Which run is judged how, and where the report goes.
 
     Parameters
     ----------
-    run
-        Folder of a finished run.
     store
         The run's store, if it has moved.
     out
         Folder of the report; by default report/ in the run.
     system
-        mixed: each spectrum in the system of its own label; mk or survey: all in one.
+        mixed: each spectrum in the system of its own label; mk or survey: all in one. Of a
+        report, the system that the run was evaluated in.
+    """
+
+    store: Path | None = None
+    out: Path | None = None
+    system: str = "mixed"
+
+
+Config = Annotated[ReportConfig, Parameter(name="*")]
+
+
+def evaluate(
+    run: Path,
+    *,
+    baselines: Switch = False,
+    stress_tests: Annotated[bool, Parameter(name="--stress", negative="")] = False,
+    config: Config = ReportConfig(),
+) -> int:
+    """Judge a run on its test stars: report.json and a self-contained report.html.
+
+    A test star that training has seen, or a synthetic spectrum in the test set, is refused.
+
+    Example: `spectype evaluate runs/first --stress`
+
+    Parameters
+    ----------
+    run
+        Folder of a finished run.
     baselines
         Train and score simpler methods on the same stars: template matching, PCA with nearest
         neighbours, random forest on line indices, linear support vectors. A minute or two.
+    stress_tests
+        Type the same stars again with noise, cut, moved, reddened and blurred, and see whether
+        galaxies, quasars, white dwarfs, carbon stars, empty fibres and faults are flagged. A
+        minute or two. Those of an earlier evaluation are dropped.
     """
-    data = open_store(run, store)
-    predictions = predict_test(run, data, system=system)
-    known = predictions["true_type"].is_not_null().sum()
-    if not known:
+    data = open_store(run, config.store)
+    predictions = predict_test(run, data, system=config.system)
+    if not predictions["true_type"].is_not_null().any():
         raise DataError("no test star has a type", path=run)
     if baselines:
-        run_baselines(run, data)
-    return _write(run, out, system=system, store=store)
+        simpler.run_baselines(run, data)
+    for file in (stress.FILE, strangers.FILE):  # of an earlier model, perhaps
+        (run / file).unlink(missing_ok=True)
+    if stress_tests:
+        stress.run_stress(run, data, predictions, system=config.system)
+        strangers.run_strangers(run, data, predictions)
+    return _write(run, config)
 
 
-def report(
-    run: Path, *, store: Path | None = None, out: Path | None = None, system: str = "mixed"
-) -> int:
+def report(run: Path, *, config: Config = ReportConfig()) -> int:
     """Write the report of an evaluated run again, from its predictions.
 
     Example: `spectype report runs/first`
@@ -63,30 +89,30 @@ def report(
     ----------
     run
         Folder of an evaluated run.
-    store
-        The run's store, if it has moved.
-    out
-        Folder of the report; by default report/ in the run.
-    system
-        The system the run was evaluated in.
     """
     if not (run / "predictions.parquet").is_file():
         raise DataError(
             "has no predictions yet", path=run, remedy=f"run spectype evaluate {run} first"
         )
-    return _write(run, out, system=system, store=store)
+    return _write(run, config)
 
 
-def _write(run: Path, out: Path | None, *, system: str, store: Path | None) -> int:
+def _write(run: Path, config: ReportConfig) -> int:
     import polars as pl
 
-    data = open_store(run, store)
+    data = open_store(run, config.store)
     manifest = read_manifest(run, "run")
-    folder = out or run / "report"
+    folder = config.out or run / "report"
+    extra = {
+        name: pl.read_parquet(run / file)
+        for name, file in (("baselines", simpler.FILE), ("stress", stress.FILE),
+                           ("strangers", strangers.FILE))
+        if (run / file).exists()
+    }  # fmt: skip
     scores = write_report(
         folder,
         pl.read_parquet(run / "predictions.parquet"),
-        system=system,
+        system=config.system,
         title=f"Evaluation of {run.resolve().name}",
         about={
             "run": str(run),
@@ -97,7 +123,7 @@ def _write(run: Path, out: Path | None, *, system: str, store: Path | None) -> i
         },
         log_path=run / "log.jsonl" if (run / "log.jsonl").exists() else None,
         spectra=lambda rows: data.spectra(list(rows)),
-        baselines=pl.read_parquet(run / FILE) if (run / FILE).exists() else None,
+        **extra,
     )
     for line in summary(scores.to_data()):
         print(line)

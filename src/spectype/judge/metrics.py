@@ -14,8 +14,11 @@ from spectype.core import mk
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Interval = tuple[float, float]
+Mean = tuple[float, float, float]  # a mean with the ends of its 95 % interval
 
 SNR_EDGES = (0.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, np.inf)  #: bins of `by_snr`
+REPEAT_EDGES = (0.0, 20.0, 50.0, np.inf)  #: bins of `repeats_by_snr`
+_RESAMPLES = 400
 _Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
@@ -106,6 +109,16 @@ class Repeat:
     agreement: Share
     mean_abs: float
     median_abs: float
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatSnr:
+    """Agreement over pairs whose poorer exposure has ``low <= S/N < high``."""
+
+    low: float
+    high: float
+    predicted: Repeat
+    labels: Repeat
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, *, z: float = _Z95) -> tuple[
@@ -303,8 +316,82 @@ def by_snr(
     return scores
 
 
+def macro_f1(
+    true: Sequence[str],
+    predicted: Sequence[str],
+    *,
+    labels: Sequence[str],
+    stars: Sequence[str],
+    seed: int = 0,
+) -> Mean:
+    """Unweighted mean F1 over `labels` and its 95 % interval, by bootstrap over stars.
+
+    Parameters
+    ----------
+    true, predicted, stars : sequence of str, length n_spec
+        Rows of other true classes count where they are taken for one of `labels`.
+    labels : sequence of str
+        Classes that enter the mean; those without a true member are left out.
+    seed : int
+        Of the bootstrap.
+    """
+    t, p = np.array(true, dtype=str), np.array(predicted, dtype=str)
+    present = [label for label in labels if (t == label).any()]
+    if not present:
+        return float("nan"), float("nan"), float("nan")
+    _, star = np.unique(np.array(stars, dtype=str), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    n = int(star.max()) + 1
+    # How often each star is drawn is the weight of its spectra; the first row is the sample.
+    weights = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), _RESAMPLES)])[:, star]
+    parts = []
+    for label in present:
+        hits = weights @ ((t == label) & (p == label))
+        total = weights @ ((t == label).astype(float) + (p == label))
+        parts.append(2 * hits / np.where(total > 0, total, 1))
+    means = np.mean(parts, axis=0)
+    low, high = np.percentile(means[1:], [2.5, 97.5])
+    return float(means[0]), float(low), float(high)
+
+
+def repeats_by_snr(
+    stars: Sequence[str | None],
+    snr: ArrayLike,
+    *,
+    types: Sequence[str | None],
+    codes: ArrayLike,
+    labels: Sequence[str | None],
+    label_codes: ArrayLike,
+    edges: Sequence[float] = REPEAT_EDGES,
+) -> list[RepeatSnr]:
+    """Agreement of predictions and of labels by the S/N of a pair's poorer exposure.
+
+    Parameters
+    ----------
+    stars, types, labels : sequence of str, length n_spec
+        Star identifiers, predicted types, labelled types.
+    snr, codes, label_codes : array_like, shape (n_spec,)
+        S/N (pairs where it is unknown are left out) and decimal codes.
+    edges : sequence of float
+        Bin edges, increasing; empty bins are left out.
+    """
+    found = []
+    for low, high in pairwise(edges):
+        between = (low, high)
+        predicted = repeatability(stars, types, codes, snr=snr, between=between)
+        labelled = repeatability(stars, labels, label_codes, snr=snr, between=between)
+        if predicted.agreement.n:
+            found.append(RepeatSnr(low, high, predicted, labelled))
+    return found
+
+
 def repeatability(
-    stars: Sequence[str | None], types: Sequence[str | None], codes: ArrayLike
+    stars: Sequence[str | None],
+    types: Sequence[str | None],
+    codes: ArrayLike,
+    *,
+    snr: ArrayLike | None = None,
+    between: Interval = (-np.inf, np.inf),
 ) -> Repeat:
     """Compare the types of every pair of exposures of one star; needs no true label.
 
@@ -316,6 +403,10 @@ def repeatability(
         Types; pairs with an untyped member are left out.
     codes : array_like, shape (n_spec,)
         Decimal codes; NaN is left out of the differences.
+    snr : array_like, shape (n_spec,), optional
+        S/N of each spectrum.
+    between : tuple of float
+        With `snr`: only pairs whose poorer exposure lies in this half-open range.
     """
     code = np.asarray(codes, dtype=np.float64)
     groups: dict[str, list[int]] = {}
@@ -325,6 +416,11 @@ def repeatability(
     pairs = [
         (i, j) for rows in groups.values() for k, i in enumerate(rows) for j in rows[k + 1 :]
     ]  # fmt: skip
+    if snr is not None:
+        s = np.asarray(snr, dtype=np.float64)
+        low, high = between
+        # The minimum with NaN is NaN and in no range: the S/N of a pair must be known.
+        pairs = [(i, j) for i, j in pairs if low <= np.minimum(s[i], s[j]) < high]
     same = [types[i] == types[j] for i, j in pairs]
     apart = np.array([abs(code[i] - code[j]) for i, j in pairs])
     apart = apart[np.isfinite(apart)]

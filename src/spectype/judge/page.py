@@ -23,8 +23,15 @@ from spectype.judge.html import (
     table,
 )
 from spectype.judge.metrics import ClassScore, Share
-from spectype.judge.page_trust import calibration_section, repeats_section
+from spectype.judge.page_trust import (
+    calibration_section,
+    repeats_section,
+    strangers_section,
+    stress_section,
+)
 from spectype.judge.scores import Scores
+from spectype.judge.strangers import Flagged
+from spectype.judge.stress import StressScore
 
 FEW_STARS = 10  #: fewer stars than this allow no conclusion
 
@@ -38,6 +45,8 @@ def render(
     figures: Mapping[str, str],
     gallery: Sequence[tuple[str, Mapping[str, Any]]] = (),
     methods: Sequence[MethodScore] = (),
+    stresses: Sequence[StressScore] = (),
+    strangers: Sequence[Flagged] = (),
 ) -> str:
     """The page as text.
 
@@ -55,6 +64,10 @@ def render(
         SVG element and row of the predictions of each mistake.
     methods : sequence of MethodScore
         The run and the baselines, the run first.
+    stresses : sequence of StressScore
+        What noise, cuts, motion, dust and blur cost.
+    strangers : sequence of Flagged
+        Shares flagged of what is no normal star, and of normal stars.
     """
     sections = [
         ("types", "By type", _types(scores, figures)),
@@ -62,6 +75,8 @@ def render(
         ("subclass", "Subclass", _subclass(scores, figures)),
         ("snr", "Against signal to noise", _snr(scores, figures)),
         ("surveys", "By survey and library", _surveys(scores)),
+        ("stress", "Under worse conditions", stress_section(stresses)),
+        ("strangers", "What is no normal star", strangers_section(strangers)),
         ("calibration", "Are the probabilities honest?", calibration_section(scores, figures)),
         ("luminosity", "Luminosity class", _luminosity(scores, figures)),
         ("repeats", "Two exposures of one star", repeats_section(scores)),
@@ -287,7 +302,12 @@ def _luminosity(s: Scores, figures: Mapping[str, str]) -> str:
     if not s.luminosity:
         return ""
     said = "Of spectra whose luminosity class is known."
-    return pair(
+    mean, low, high = s.luminosity_f1
+    macro = (
+        f"<p>Macro-F1 over I, III and V, of the libraries' stars alone, whose classes experts "
+        f'gave: <b>{mean:.3f}</b> <span class="ci">{low:.2f}{DASH}{high:.2f}</span>.</p>'
+    )
+    return (macro if np.isfinite(mean) else "") + pair(
         table(("class", *_CLASS_HEAD), _class_rows(s.luminosity), caption=said),
         figure(figures, "luminosity", "By rows, as above."),
     )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 
+import numpy as np
+
+from spectype.core import mk
 from spectype.judge.calibration import Detection, Sets
-from spectype.judge.html import figure, number, pair, share_text, table
+from spectype.judge.html import DASH, code_text, figure, number, pair, share_text, table
+from spectype.judge.metrics import Repeat
 from spectype.judge.scores import Scores
+from spectype.judge.strangers import Flagged
+from spectype.judge.stress import StressScore
 
 
 def calibration_section(s: Scores, figures: Mapping[str, str]) -> str:
@@ -51,18 +58,96 @@ def _strangers(found: Detection | None) -> str:
 
 
 def repeats_section(s: Scores) -> str:
-    """Agreement of two exposures of one star, the labels' own beside it."""
+    """Agreement of two exposures of one star, the labels' own beside it, by S/N."""
     if not s.repeats.agreement.n:
         return ""
-    rows = [
-        [name, f"{r.agreement.n:,}", f"{r.agreement.n_stars:,}", share_text(r.agreement),
-         number(r.mean_abs), number(r.median_abs)]
-        for name, r in (("predicted", s.repeats), ("labels", s.label_repeats))
-        if r.agreement.n
-    ]  # fmt: skip
-    head = ("", "pairs", "stars", "same type", "mean |Δ|", "median |Δ|")
+    rows = [_pair_row("all", s.repeats, s.label_repeats)]
+    for part in s.repeats_by_snr:
+        name = f"{part.low:g}{DASH}{part.high:g}" if np.isfinite(part.high) else f"> {part.low:g}"
+        rows.append(_pair_row(name, part.predicted, part.labels))
+    head = ("S/N", "pairs", "stars", "same type", "of the labels", "mean |Δ|", "of the labels",
+            "median |Δ|", "of the labels")  # fmt: skip
     return (
-        "<p>A star does not change its type between two exposures. This test needs no label; "
-        "the labels' own agreement on the same pairs bounds any score against them.</p>"
-        + table(head, rows, caption="Pairs of spectra of one star in one survey.")
+        "<p>A star does not change its type between two exposures. This test needs no label, and "
+        "neither exposure has been seen in training; the labels' own agreement on the same pairs "
+        "bounds any score against them.</p>"
+        + table(head, rows, caption="Pairs of spectra of one star in one survey, by the S/N of "
+                "the poorer exposure.")
+    )  # fmt: skip
+
+
+def _pair_row(name: str, ours: Repeat, labels: Repeat) -> list[str]:
+    return [
+        name, f"{ours.agreement.n:,}", f"{ours.agreement.n_stars:,}",
+        share_text(ours.agreement), share_text(labels.agreement), number(ours.mean_abs),
+        number(labels.mean_abs), number(ours.median_abs), number(labels.median_abs),
+    ]  # fmt: skip
+
+
+def stress_section(stresses: Sequence[StressScore]) -> str:
+    """What each stress costs, and the recall of each type under it."""
+    if not stresses:
+        return ""
+    rows = [
+        [s.name, f"{s.after.n:,}", share_text(s.before), share_text(s.after), _lost_text(s),
+         DASH if s.allowed is None else f"{100 * s.allowed:.0f}",
+         f"{number(s.code_before.mean_abs)} → {code_text(s.code)}",
+         number(s.calibration_error, ".3f"), number(s.coverage.value, ".3f"),
+         number(s.flagged.value, ".3f")]
+        for s in stresses
+    ]  # fmt: skip
+    head = ("stress", "spectra", "types right before", "after", "points lost", "allowed",
+            "mean |Δ| before → after", "calibration error", "set coverage",
+            "flagged odd")  # fmt: skip
+    types = [t for t in mk.TYPES if any(t in s.recall for s in stresses)]
+    recalls = [
+        [s.name, *(share_text(s.recall[t]) if t in s.recall else DASH for t in types)]
+        for s in stresses
+    ]
+    return (
+        "<p>The same test stars typed again after each has been made worse, against what they "
+        "got untouched: only spectra that the stress changes are counted. Points lost are "
+        "hundredths of the spectra, with the interval of a paired comparison; "
+        "those beyond what is allowed are in bold. Noise is distributed over the "
+        "wavelengths as in LAMOST's spectra of fainter stars.</p>"
+        + table(head, rows, caption="Flagged odd: normal stars called out of distribution.")
+        + table(("recall of", *types), recalls, caption="Recall of each type under each stress.")
     )
+
+
+def _lost_text(s: StressScore) -> str:
+    value = f"{100 * s.lost.value:.1f}"
+    if s.allowed is not None and s.lost.value > s.allowed:
+        value = f"<b>{value}</b>"
+    low, high = (f"{100 * x:.1f}".replace("-", "−") for x in (s.lost.low, s.lost.high))
+    return f'{value.replace("-", "−")} <span class="ci">{low} to {high}</span>'
+
+
+def strangers_section(found: Sequence[Flagged]) -> str:
+    """Shares flagged at the model's own limit, strangers and normal stars apart."""
+    if not found:
+        return ""
+    head = ("spectra", "stars", "flagged")
+    odd = [s for s in found if s.kind != "star"]
+    normal = [s for s in found if s.kind == "star"]
+    return (
+        "<p>The flag OUT_OF_DISTRIBUTION, raised at the limit that was set on validation stars "
+        "for 5 % false alarms. The real spectra are of the test part; the simulated ones were "
+        "made by another code than that which trained the score.</p>"
+        + pair(
+            table(
+                ("what", "origin", *head),
+                [[s.kind, escape(s.origin), *_flagged_cells(s)] for s in odd],
+                caption="To be flagged.",
+            ),
+            table(
+                ("normal stars", *head),
+                [[s.origin, *_flagged_cells(s)] for s in normal],
+                caption="False alarms.",
+            ),
+        )
+    )
+
+
+def _flagged_cells(s: Flagged) -> list[str]:
+    return [f"{s.share.n:,}", f"{s.share.n_stars:,}", share_text(s.share)]

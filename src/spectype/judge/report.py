@@ -19,6 +19,8 @@ from spectype.judge.baselines import score_methods
 from spectype.judge.canvas import new_figure, style, to_svg
 from spectype.judge.scores import Scores, numbers, score, worst_mistakes
 from spectype.judge.spectrum_figure import draw_lines, draw_spectrum, draw_telluric
+from spectype.judge.strangers import score_strangers
+from spectype.judge.stress import score_stress
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +48,8 @@ def write_report(
     log_path: str | Path | None = None,
     spectra: Callable[[Sequence[int]], Spectra] | None = None,
     baselines: pl.DataFrame | None = None,
+    stress: pl.DataFrame | None = None,
+    strangers: pl.DataFrame | None = None,
 ) -> Scores:
     """Score predictions and write report.json, report.html and figures/*.svg.
 
@@ -70,6 +74,10 @@ def write_report(
         gallery of mistakes.
     baselines : polars.DataFrame, optional
         What other methods say of the same spectra, as `baselines.run_baselines` gives it.
+    stress : polars.DataFrame, optional
+        The same spectra under worse conditions, as `stress.run_stress` gives it.
+    strangers : polars.DataFrame, optional
+        What is said of spectra of no normal stars, as `strangers.run_strangers` gives it.
 
     Returns
     -------
@@ -87,6 +95,8 @@ def write_report(
     target = check_writable_folder(folder)
     scores = score(predictions, system=system)
     methods = [] if baselines is None else score_methods(baselines, predictions)
+    stresses = [] if stress is None else score_stress(stress, predictions, system=system)
+    flagged = [] if strangers is None else score_strangers(strangers)
     log = [] if log_path is None else read_log(log_path)
     details = {str(k): v for k, v in (about or {}).items()}
     details.setdefault("spectype", spectype.__version__)
@@ -98,6 +108,11 @@ def write_report(
     data = {"title": title, "about": details, **scores.to_data()}
     if methods:
         data["baselines"] = [method.to_data() for method in methods]
+    data |= {
+        name: [one.to_data() for one in scored]
+        for name, scored in (("stress", stresses), ("flagged", flagged))
+        if scored
+    }
     write_json(target / "report.json", data)
     html = page.render(
         scores,
@@ -107,6 +122,8 @@ def write_report(
         figures=svgs,
         gallery=draw_gallery(predictions, spectra) if spectra is not None else [],
         methods=methods,
+        stresses=stresses,
+        strangers=flagged,
     )
     write_text(target / "report.html", html)
     return scores

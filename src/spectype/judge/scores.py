@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.judge import calibration, metrics
+from spectype.judge.predictions import is_pipeline
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,9 @@ class Scores:
     surveys : dict of str to (Share, CodeScore)
     luminosity : list of ClassScore
         Empty where no true luminosity class is known.
+    luminosity_f1 : tuple of float
+        Macro-F1 over I, III and V of the libraries, whose classes experts gave, and its 95 %
+        interval; NaN without them.
     luminosity_confusion : ndarray, shape (5, 6)
     bins : list of Bin
     calibration_error, log_loss : float
@@ -55,6 +59,8 @@ class Scores:
         Detection of spectra whose true kind is not a type; None with fewer than five.
     repeats, label_repeats : Repeat
         Agreement over pairs of exposures of one star, of the predictions and of the labels.
+    repeats_by_snr : list of RepeatSnr
+        The same by the S/N of the poorer exposure.
     """
 
     system: str
@@ -72,6 +78,7 @@ class Scores:
     surveys: dict[str, tuple[metrics.Share, metrics.CodeScore]]
     luminosity: list[metrics.ClassScore]
     luminosity_confusion: NDArray[np.int64]
+    luminosity_f1: metrics.Mean
     bins: list[calibration.Bin]
     calibration_error: float
     log_loss: float
@@ -79,6 +86,7 @@ class Scores:
     strangers: calibration.Detection | None
     repeats: metrics.Repeat
     label_repeats: metrics.Repeat
+    repeats_by_snr: list[metrics.RepeatSnr]
 
     def to_data(self) -> dict[str, Any]:
         """As nested dicts and lists for JSON; what is not a finite number becomes None."""
@@ -155,6 +163,7 @@ def score(predictions: pl.DataFrame, *, system: str) -> Scores:
         if lum_known
         else [],
         luminosity_confusion=metrics.confusion(lum_true, lum, labels=mk.LUMINOSITIES),
+        luminosity_f1=_luminosity_f1(known),
         bins=bins,
         calibration_error=calibration.expected_calibration_error(bins),
         log_loss=calibration.log_loss(probabilities[stated], [true[i] for i in stated]),
@@ -164,6 +173,14 @@ def score(predictions: pl.DataFrame, *, system: str) -> Scores:
         strangers=_strangers(known, others),
         repeats=metrics.repeatability(observed, typed, code),
         label_repeats=metrics.repeatability(observed, true, true_code),
+        repeats_by_snr=metrics.repeats_by_snr(
+            observed,
+            numbers(known, "snr"),
+            types=typed,
+            codes=code,
+            labels=true,
+            label_codes=true_code,
+        ),
     )
 
 
@@ -204,6 +221,20 @@ def texts(table: pl.DataFrame, name: str) -> list[str]:
     if name not in table.columns:
         return [""] * table.height
     return ["" if v is None else str(v) for v in table[name].to_list()]
+
+
+def _luminosity_f1(known: pl.DataFrame) -> metrics.Mean:
+    """Macro-F1 over I, III and V of spectra with an expert's class."""
+    import polars as pl
+
+    classed = [x in mk.LUMINOSITIES for x in texts(known, "true_luminosity")]
+    expert = known.filter(pl.Series(~is_pipeline(texts(known, "survey")) & np.array(classed)))
+    return metrics.macro_f1(
+        texts(expert, "true_luminosity"),
+        texts(expert, "luminosity"),
+        labels=("I", "III", "V"),
+        stars=texts(expert, "star_id"),
+    )
 
 
 def _strangers(known: pl.DataFrame, others: pl.DataFrame) -> calibration.Detection | None:

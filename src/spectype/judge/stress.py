@@ -225,8 +225,8 @@ def run_stress(
     Returns
     -------
     polars.DataFrame
-        Columns ``stress``, ``row`` and those of `KEPT`; a row for each spectrum that the
-        stress makes worse; also in ``stress.parquet`` of the run.
+        Columns ``stress``, ``system``, ``row`` and those of `KEPT`; a row for each spectrum
+        that the stress makes worse; also in ``stress.parquet`` of the run.
     """
     import polars as pl
 
@@ -245,7 +245,7 @@ def run_stress(
                 rng = np.random.default_rng([seed, number, int(part[0])])
                 table = _retyped(model, store.spectra(part), stress, rng, name)
                 tables.append(table.with_columns(stress=pl.lit(stress.name)))
-    table = pl.concat(tables).select("stress", "row", *KEPT)
+    table = pl.concat(tables).select("stress", pl.lit(system).alias("system"), "row", *KEPT)
     with atomic_path(folder / FILE) as path:
         table.write_parquet(path)
     return table
@@ -323,16 +323,21 @@ class StressScore:
         return dict(plain(asdict(self)))
 
 
-def score_stress(table: pl.DataFrame, predictions: pl.DataFrame) -> list[StressScore]:
+def score_stress(
+    table: pl.DataFrame, predictions: pl.DataFrame, *, system: str = "mixed"
+) -> list[StressScore]:
     """Score every stress of a table of `run_stress` against the untouched predictions.
 
     Raises
     ------
     DataError
-        If the table is of other spectra than the predictions.
+        If the table is of other spectra than the predictions, or in another system.
     """
     import polars as pl
 
+    again = "run spectype evaluate with --stress again"
+    if any(name != system for name in table["system"].unique()):
+        raise DataError(f"the stress tests are not in the system {system!r}", remedy=again)
     untouched = predictions.select(
         "row", "true_type", "true_code", "star_id",
         type_before="type", code_before="subclass_code",
@@ -345,8 +350,7 @@ def score_stress(table: pl.DataFrame, predictions: pl.DataFrame) -> list[StressS
         )
         if both.height != part.height:
             raise DataError(
-                "the stress tests are of other test stars than the predictions",
-                remedy="run spectype evaluate with --stress again",
+                "the stress tests are of other test stars than the predictions", remedy=again
             )
         scores.append(_score(str(name), allowed.get(str(name)), both))
     return scores

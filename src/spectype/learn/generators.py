@@ -17,7 +17,7 @@ from spectype.core.spectra import Spectra
 from spectype.dataset.harmonise import Harmonised, write_table
 from spectype.dataset.preprocess import Clip, Scale, run_chain, to_data
 from spectype.dataset.store import Store, StoreWriter, encode
-from spectype.simulate.instrument import BANDS, noise
+from spectype.simulate.instrument import BANDS, noise_variance
 
 FloatArray = NDArray[np.float32]
 NOISE_FREE = "noise-free"  #: the store without noise inside a folder of noisy samples
@@ -185,13 +185,16 @@ def noise_for(
     inside = np.where(good[:, band] & (light[:, band] > 0), light[:, band], np.nan)
     if np.isnan(inside).all(axis=1).any():
         raise DataError("a sample has no light in g (4000-5500 A): no S/N to reach there")
+    by_star, by_sky = noise_variance(wave)
     low, high = np.full((len(light), 1), -6.0), np.full((len(light), 1), 12.0)
     for _ in range(40):  # the S/N grows with the brightness: bisection in its logarithm
-        middle = 0.5 * (low + high)
-        sigma = noise(np.nan_to_num(inside), wave=wave[band], photons=10**middle)
+        photons = 10 ** (0.5 * (low + high))
+        sigma = np.sqrt(inside * by_star[band] / photons + by_sky[band] / photons**2)
         faint = np.nanmedian(inside / sigma, axis=1, keepdims=True) < snr
-        low, high = np.where(faint, middle, low), np.where(faint, high, middle)
-    return noise(np.asarray(light, np.float64), wave=wave, photons=10**high)
+        low = np.where(faint, np.log10(photons), low)
+        high = np.where(faint, high, np.log10(photons))
+    photons = 10**high
+    return np.sqrt(np.maximum(light, 0) * by_star / photons + by_sky / photons**2)
 
 
 def _write(

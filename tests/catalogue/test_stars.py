@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectype.catalogue.stars import SPLITS, assign_splits, number_stars, star_names
+from spectype.catalogue.stars import SPLITS, assign_splits, by_position, number_stars, star_name
 from spectype.core.errors import DataError
 
 ARCSEC = 1 / 3600
@@ -54,12 +54,27 @@ def test_nothing_to_tell_stars_apart() -> None:
         groups(obsid=[1, 2])
 
 
-def test_names_agree_within_a_star() -> None:
+def test_names_of_stars() -> None:
     rows = pl.DataFrame(
-        {"obsid": [1, 2, 3], "gaia_source_id": ["", "77", ""], "designation": ["J1", "J2", "J3"]}
+        {"obsid": [1, 2, 3], "gaia_source_id": ["", "77", ""], "designation": ["J1", "J2", ""]}
     )
-    assert star_names(rows, np.array([0, 0, 1])).to_list() == ["J1", "J1", "J3"]
-    assert star_names(rows, np.array([0, 1, 2])).to_list() == ["J1", "gaia:77", "J3"]
+    names = rows.select(star_name(rows.columns).alias("n"))["n"]
+    assert names.to_list() == ["J1", "gaia:77", "obsid:3"]
+
+
+@given(st.integers(0, 2**31), st.integers(1, 40))
+def test_strips_change_nothing(seed: int, n_strip: int) -> None:
+    """Groups are the same however thin the strips are, thinner than the radius too."""
+    rng = np.random.default_rng(seed)
+    ra, dec = rng.uniform(0, 20, 120) * ARCSEC, rng.uniform(-15, 15, 120) * ARCSEC
+    ra[rng.random(120) < 0.05] = np.nan
+    dec[rng.random(120) < 0.05] = np.nan
+    whole = by_position(ra, dec, radius=2.0)
+    parts = by_position(ra, dec, radius=2.0, n_strip=n_strip)
+    same = [np.unique(g, return_inverse=True)[1] for g in (whole, parts)]
+    pairs = set(zip(*(g.tolist() for g in same)))
+    assert len(pairs) == same[0].max() + 1 == same[1].max() + 1
+    assert 1 < len(pairs) < 120
 
 
 @given(

@@ -16,9 +16,10 @@ from spectype.catalogue.split import Tables, check_empty, open_split, scratch
 from spectype.catalogue.stars import (
     SPLITS,
     assign_splits,
-    identity_columns,
-    number_stars,
-    star_names,
+    first_rows,
+    key_columns,
+    number_keyed,
+    star_name,
 )  # fmt: skip
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
@@ -150,23 +151,27 @@ def sample(
     available = _by_type(rows)
     stars = None
     if config.one_per_star:
-        stars = number_stars(rows, radius=config.radius)
+        stars = _stars(rows, config)
         keep = _best_of_each(rows["snr"], stars)
         dropped["other spectra of the same star"] = len(rows) - keep.size
         rows, stars = rows[keep], stars[keep]
     chosen = _draw(rows, quotas, config.balance, rng)
     if not chosen.size:
         raise DataError("no row passes the cuts", path=source, remedy="ask for less")
-    rows = rows[chosen]
-    numbers = number_stars(rows, radius=config.radius) if stars is None else stars[chosen]
+    if chosen.size < len(rows):
+        rows, stars = rows[chosen], None if stars is None else stars[chosen]
+    numbers = _stars(rows, config) if stars is None else stars
+    rows = rows.select(ROW, "obsid", "type")
     strata = _type_numbers(rows).astype(np.int64)
     parts = assign_splits(numbers, strata, fractions=config.fractions, rng=rng)
-    rows = rows.with_columns(
-        star_names(rows, numbers), pl.Series("split", SPLITS, dtype=pl.Enum(SPLITS)).gather(parts)
-    )
-    result = _result(Path(out), rows, quotas, available, dropped, numbers)
-    _write(tables, rows, result, config, overwrite)
+    result = _result(Path(out), rows, quotas, available, dropped, numbers, parts)
+    _write(tables, rows, numbers, parts, result, config, overwrite)
     return result
+
+
+def _stars(rows: pl.DataFrame, config: SampleConfig) -> NDArray[np.int64]:
+    keys = [name for name in rows.columns if name.startswith("_")]
+    return number_keyed(rows.select(keys), radius=config.radius)
 
 
 def _quotas(config: SampleConfig) -> dict[str, int]:
@@ -201,32 +206,42 @@ def _check(config: SampleConfig) -> None:
 
 
 def _eligible(tables: Tables, config: SampleConfig) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Rows that pass the cuts, in the order of the catalogue, with few columns."""
-    frames = [tables.table(type) for type in mk.TYPES]
-    frame = pl.concat(frames)
+    """Rows that pass the cuts, in the order of the catalogue: numbers only, no text."""
+    frame = pl.concat([tables.table(type) for type in mk.TYPES])
     names = frame.collect_schema().names()
     snr = snr_column(config.snr_band, names)
-    cuts = _cuts(config, snr)
-    keep = identity_columns(names)
-    keep += [c for c in ("code",) if c not in keep]
-    select = [pl.col(ROW), pl.col("obsid").cast(pl.Int64, strict=False), *map(pl.col, keep)]
-    select.append(pl.col("type").cast(pl.Enum(list(mk.TYPES))))
-    snr_value = pl.lit(None, pl.Float32) if snr is None else present_snr(snr)
-    failed = [pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in cuts]
-    reasons = pl.coalesce(*failed).cast(pl.Categorical)
+    failed = [pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in _cuts(config, snr)]
+    wanted = [
+        pl.col(ROW),
+        pl.col("obsid").cast(pl.Int64, strict=False),
+        pl.col("type").cast(pl.Enum(list(mk.TYPES))),
+        pl.col("code").cast(pl.Float32),
+        (pl.lit(None, pl.Float32) if snr is None else present_snr(snr)).alias("snr"),
+        *key_columns(names),
+        pl.coalesce(*failed).cast(pl.Categorical).alias("reason"),
+    ]
     try:
-        rows = frame.select(
-            *select, snr_value.alias("snr"), reasons.alias("reason")
-        ).collect(engine="streaming").sort(ROW)  # fmt: skip
+        rows = frame.select(wanted).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise UsageError(f"the cut {config.where!r} cannot be applied: {error}") from error
-    counts = rows["reason"].drop_nulls().cast(pl.String).value_counts(sort=True)
-    dropped = dict(counts.rows())
-    rows = rows.filter(pl.col("reason").is_null()).drop("reason")
-    once = rows.unique("obsid", keep="first", maintain_order=True)
-    if len(rows) > len(once):
-        dropped["duplicate obsid"] = len(rows) - len(once)
-    return once, dropped
+    reasons = rows.drop_in_place("reason")
+    dropped = dict(reasons.drop_nulls().cast(pl.String).value_counts(sort=True).rows())
+    keep = np.flatnonzero(reasons.is_null().to_numpy())
+    keep = keep[np.argsort(rows[ROW].to_numpy()[keep])]
+    once = _once(rows["obsid"].to_numpy()[keep])
+    if once.size < keep.size:
+        dropped["duplicate obsid"] = keep.size - once.size
+        keep = keep[once]
+    # Column by column, so that there are never two of the whole table.
+    return pl.DataFrame([rows.drop_in_place(name).gather(keep) for name in rows.columns]), dropped
+
+
+def _once(obsids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows of the first of each obsid, in order."""
+    sorted_ = np.sort(obsids)
+    if not (sorted_[1:] == sorted_[:-1]).any():
+        return np.arange(obsids.size)
+    return np.sort(np.unique(obsids, return_index=True)[1])
 
 
 def _cuts(config: SampleConfig, snr: str | None) -> list[tuple[str, pl.Expr]]:
@@ -313,23 +328,29 @@ def _result(
     available: dict[str, int],
     dropped: dict[str, int],
     stars: NDArray[np.int64],
+    parts: NDArray[np.int8],
 ) -> Sample:
-    splits = {
-        name: _by_type(rows.filter(pl.col("split") == name).select("type")) for name in SPLITS
-    }
-    count = int(np.unique(stars).size)
-    return Sample(folder, quotas, available, _by_type(rows), count, splits, dropped)
+    types = rows.select("type")
+    splits = {name: _by_type(types.filter(pl.Series(parts == i))) for i, name in enumerate(SPLITS)}
+    count = first_rows(stars)[0].size
+    return Sample(folder, quotas, available, _by_type(types), count, splits, dropped)
 
 
 def _write(
-    tables: Tables, rows: pl.DataFrame, result: Sample, config: SampleConfig, overwrite: bool
+    tables: Tables,
+    rows: pl.DataFrame,
+    stars: NDArray[np.int64],
+    parts: NDArray[np.int8],
+    result: Sample,
+    config: SampleConfig,
+    overwrite: bool,
 ) -> None:
     folder = check_empty(result.folder, overwrite=overwrite)
     with scratch(folder) as temporary:
-        _write_table(tables, rows, temporary / "sample.parquet")
         for type in mk.TYPES:
             obsids = rows.filter(pl.col("type") == type)["obsid"].to_list()
             _write_list(temporary, type, obsids, config.lines_per_file)
+        _write_table(tables, rows[ROW].to_numpy(), stars, parts, temporary / "sample.parquet")
         (folder / MANIFEST).unlink(missing_ok=True)
         for old in folder.glob("?-sample*.txt"):
             old.unlink()
@@ -349,18 +370,71 @@ def _write(
     )
 
 
-def _write_table(tables: Tables, rows: pl.DataFrame, path: Path) -> None:
-    """Stream the chosen rows, with the catalogue's columns, into one table."""
-    frame = pl.concat([tables.table(type) for type in mk.TYPES])
-    names = frame.collect_schema().names()
-    position = [c for c in (find("ra", names), find("dec", names)) if c]
-    kept = [c for c in dict.fromkeys((*_KEPT[:8], *position, *_KEPT[8:])) if c in names]
-    added = rows.select(ROW, "star_id", pl.col("split").cast(pl.String)).lazy()
-    frame = frame.select(*kept, "type", "code", "luminosity", "ob", ROW).join(added, on=ROW)
-    frame = frame.with_columns(pl.col("obsid").cast(pl.Int64, strict=False))
+def _write_table(
+    tables: Tables,
+    rows: NDArray[np.uint32],
+    stars: NDArray[np.int64],
+    parts: NDArray[np.int8],
+    path: Path,
+) -> None:
+    """Stream the chosen rows, with the catalogue's columns, their stars and splits, to a table.
+
+    The tables are read in their own order and marked in it: a join of ten million rows would be
+    the largest thing in memory.
+    """
+    places = np.full(int(rows.max()) + 1, -1, np.int64)
+    places[rows] = np.arange(rows.size)
+    found = {type: _places(tables.table(type), places) for type in mk.TYPES}
+    del places
+    names, star = _names(tables, found, stars)
+    splits = pl.Series(SPLITS)
+    parted = []
+    for type, place in found.items():
+        frame = tables.table(type)
+        columns = frame.collect_schema().names()
+        position = [c for c in (find("ra", columns), find("dec", columns)) if c]
+        kept = [c for c in dict.fromkeys((*_KEPT[:8], *position, *_KEPT[8:])) if c in columns]
+        more = {
+            "star_id": names.gather(star[place]),
+            "split": splits.gather(parts[place]),
+            "_chosen": pl.Series(place >= 0),
+        }
+        frame = frame.select(*kept, "type", "code", "luminosity", "ob", ROW)
+        parted.append(_beside(frame, more).filter("_chosen").drop("_chosen"))
+    frame = pl.concat(parted).with_columns(pl.col("obsid").cast(pl.Int64, strict=False))
     if len(rows) <= 1_000_000:
         frame = frame.sort(ROW)
     frame.sink_parquet(path, compression="zstd", statistics=False)
+
+
+def _places(table: pl.LazyFrame, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which chosen row each row of a table is; -1 for none."""
+    numbers = table.select(ROW).collect(engine="streaming")[ROW].to_numpy()
+    inside = numbers < places.size
+    return np.where(inside, places[np.where(inside, numbers, 0)], -1)
+
+
+def _names(
+    tables: Tables, found: Mapping[str, NDArray[np.int64]], stars: NDArray[np.int64]
+) -> tuple[pl.Series, NDArray[np.int64]]:
+    """Names of stars, those of their first rows, and which of them each chosen row has."""
+    first, which = first_rows(stars)
+    star_of = np.full(stars.size, -1, np.int64)
+    star_of[first] = np.arange(first.size)
+    names, numbers = [], []
+    for type, place in found.items():
+        frame = tables.table(type)
+        name = star_name(frame.collect_schema().names()).alias("star_id")
+        number = np.where(place >= 0, star_of[place], -1)
+        marked = _beside(frame.select(name), {"_first": pl.Series(number >= 0)})
+        names.append(marked.filter("_first").collect(engine="streaming")["star_id"])
+        numbers.append(number[number >= 0])
+    order = np.argsort(np.concatenate(numbers))
+    return pl.concat(names).gather(order), which
+
+
+def _beside(frame: pl.LazyFrame, more: Mapping[str, pl.Series]) -> pl.LazyFrame:
+    return pl.concat([frame, pl.DataFrame(more).lazy()], how="horizontal")
 
 
 def _write_list(folder: Path, type: str, obsids: Sequence[int], lines: int | None) -> None:

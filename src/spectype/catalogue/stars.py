@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,12 +14,20 @@ from spectype.core.errors import DataError
 from spectype.core.sky import MATCH_RADIUS, group_by_position
 
 SPLITS = ("train", "validation", "test")
+_STRIP = 1_000_000
 
 
-def identity_columns(columns: Sequence[str]) -> list[str]:
-    """The columns among `columns` that say which star a row is of."""
-    names = [find(name, columns) for name in ("uid", "gaia", "ra", "dec", "designation")]
-    return [name for name in names if name is not None]
+def key_columns(columns: Sequence[str]) -> list[pl.Expr]:
+    """What `number_keyed` needs, as numbers: ``_uid``, ``_gaia`` (hashes), ``_ra``, ``_dec``."""
+    keys = []
+    for kind in ("uid", "gaia"):
+        if name := find(kind, columns):
+            value = present_id(name)
+            keys.append(pl.when(value.is_not_null()).then(value.hash(0)).alias(f"_{kind}"))
+    for kind in ("ra", "dec"):
+        if name := find(kind, columns):
+            keys.append(pl.col(name).cast(pl.Float64, strict=False).alias(f"_{kind}"))
+    return keys
 
 
 def number_stars(rows: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray[np.int64]:
@@ -30,7 +39,7 @@ def number_stars(rows: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray
     Parameters
     ----------
     rows : DataFrame, n rows
-        With the columns of `identity_columns`.
+        With what the survey has of uid, gaia_source_id, ra and dec.
     radius : float
         Matching radius on the sky [arcsec]. Friends of friends are one star.
 
@@ -44,23 +53,77 @@ def number_stars(rows: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray
     DataError
         If no column identifies stars.
     """
-    names = [find("uid", rows.columns), find("gaia", rows.columns)]
-    keys = [rows.select(present_id(name).alias("id"))["id"] for name in names if name]
-    for key in keys:
-        if key.null_count() == 0:
-            return _in_order(key.rank("dense").to_numpy())
-    ra, dec = find("ra", rows.columns), find("dec", rows.columns)
-    if ra is None or dec is None:
+    return number_keyed(rows.select(key_columns(rows.columns)), radius=radius)
+
+
+def number_keyed(keys: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray[np.int64]:
+    """Number the stars as `number_stars` does, from the columns of `key_columns`."""
+    names = [keys[name] for name in ("_uid", "_gaia") if name in keys.columns]
+    for name in names:
+        if name.null_count() == 0:
+            return _in_order(np.unique(name.to_numpy(), return_inverse=True)[1])
+    if not {"_ra", "_dec"} <= set(keys.columns):
         raise DataError(
             "has no complete column uid or gaia_source_id, and no positions: its stars cannot "
             "be told apart",
             remedy="give a general catalogue, with ra and dec",
         )
-    positions = rows.select(pl.col(ra, dec).cast(pl.Float64, strict=False).fill_null(np.nan))
-    groups = group_by_position(*(positions[c].to_numpy() for c in (ra, dec)), radius=radius)
-    if any(key.null_count() < len(key) for key in keys):
-        groups = _joined(groups, keys)
+    groups = by_position(keys["_ra"].to_numpy(), keys["_dec"].to_numpy(), radius=radius)
+    if any(name.null_count() < len(name) for name in names):
+        groups = _joined(groups, names)
     return _in_order(groups)
+
+
+def by_position(
+    ra: NDArray[np.float64],
+    dec: NDArray[np.float64],
+    *,
+    radius: float = MATCH_RADIUS,
+    n_strip: int = _STRIP,
+) -> NDArray[np.int64]:
+    """Number groups of positions as `group_by_position` does, strip by strip in declination.
+
+    Each strip is matched together with what lies within `radius` above it; groups of two strips
+    that share a row are one. It needs the memory of one strip, and caches like it.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,), float64
+        Position [degree]; NaN stands for unknown and gives a group of its own.
+    radius : float
+        Matching radius [arcsec].
+    n_strip : int
+        Rows of a strip.
+
+    Returns
+    -------
+    ndarray, shape (n,), int64
+        Group numbers.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    if ra.size <= n_strip:
+        return group_by_position(ra, dec, radius=radius)
+    known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    order = known[np.argsort(dec[known])]
+    heights = dec[order]
+    groups = np.arange(ra.size)
+    shared, size = [(known[:0], known[:0])], ra.size
+    for start in range(0, order.size, n_strip):
+        stop = min(start + n_strip, order.size)
+        # A little more than the radius, for rounding: more rows do no harm.
+        top = np.searchsorted(heights, heights[stop - 1] + 1.01 * radius / 3600, side="right")
+        rows = order[start : max(stop, int(top))]
+        found = size + group_by_position(ra[rows], dec[rows], radius=radius)
+        groups[rows[: stop - start]] = found[: stop - start]
+        shared.append((rows[stop - start :], found[stop - start :]))
+        size = int(found.max()) + 1
+    rows, other = (np.concatenate(part) for part in zip(*shared))
+    if not rows.size:
+        return groups
+    graph = coo_matrix((np.ones(rows.size, bool), (groups[rows], other)), (size, size))
+    return np.asarray(connected_components(graph, directed=False)[1][groups], dtype=np.int64)
 
 
 def _joined(groups: NDArray[np.int64], keys: Sequence[pl.Series]) -> NDArray[np.int64]:
@@ -82,32 +145,38 @@ def _joined(groups: NDArray[np.int64], keys: Sequence[pl.Series]) -> NDArray[np.
     return np.asarray(labels[groups], dtype=np.int64)
 
 
-def _in_order(numbers: NDArray[np.generic]) -> NDArray[np.int64]:
+def _in_order(numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Numbers from 0 in order of first appearance, so that they do not depend on the method."""
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    first, inverse = first_rows(numbers)
     rank = np.empty(first.size, np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(first.size)
     return np.asarray(rank[inverse], dtype=np.int64)
 
 
-def star_names(rows: pl.DataFrame, stars: NDArray[np.int64]) -> pl.Series:
-    """A name for the star of each row: its uid, ``gaia:N``, designation, or obsid.
+def first_rows(
+    numbers: NDArray[np.integer[Any]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row of the first of each distinct value, and which value each row has: `np.unique`.
 
-    Taken from the first row of each star that has one, so that all rows of a star agree.
+    Without its sort, which would be most of the time: the values are counted from 0.
     """
+    last = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
+    last[numbers[::-1]] = np.arange(numbers.size - 1, -1, -1)
+    there = last >= 0
+    return last[there], (np.cumsum(there) - 1)[numbers]
+
+
+def star_name(columns: Sequence[str]) -> pl.Expr:
+    """A name for the star of a row: its uid, ``gaia:N``, designation, or obsid."""
     names: list[pl.Expr] = []
-    if uid := find("uid", rows.columns):
+    if uid := find("uid", columns):
         names.append(present_id(uid))
-    if gaia := find("gaia", rows.columns):
+    if gaia := find("gaia", columns):
         names.append(pl.lit("gaia:") + present_id(gaia))
-    if designation := find("designation", rows.columns):
+    if designation := find("designation", columns):
         names.append(present_id(designation))
-    names.append(pl.lit("obsid:") + pl.col("obsid").cast(pl.String))
-    named = rows.lazy().select(pl.coalesce(names).alias("name"), pl.Series("star", stars))
-    best = named.drop_nulls().unique("star", keep="first", maintain_order=True)
-    return named.select("star").join(
-        best, on="star", how="left", maintain_order="left"
-    ).collect()["name"].alias("star_id")  # fmt: skip
+    names.append(pl.lit("obsid:") + pl.col("obsid").cast(pl.Int64, strict=False).cast(pl.String))
+    return pl.coalesce(names)
 
 
 def assign_splits(
@@ -138,16 +207,16 @@ def assign_splits(
     """
     share = np.asarray(fractions, float)
     share = share / share.sum()
-    unique, first, inverse = np.unique(stars, return_index=True, return_inverse=True)
+    first, inverse = first_rows(stars)
     stratum = strata[first]
     # Shuffle the stars, then rank them within their stratum: the first part trains.
-    order = np.lexsort((rng.random(unique.size), stratum))
+    order = np.lexsort((rng.random(first.size), stratum))
     sizes = np.bincount(stratum, minlength=int(stratum.max(initial=0)) + 1)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    rank = np.arange(unique.size) - starts[stratum[order]]
+    rank = np.arange(first.size) - starts[stratum[order]]
     edges = np.rint(np.cumsum(share)[:2, None] * sizes).astype(np.int64)
     part = (rank >= edges[0][stratum[order]]).astype(np.int8)
     part += rank >= edges[1][stratum[order]]
-    result = np.empty(unique.size, np.int8)
+    result = np.empty(first.size, np.int8)
     result[order] = part
     return np.asarray(result[inverse], dtype=np.int8)

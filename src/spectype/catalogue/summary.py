@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from spectype.catalogue.columns import ALIASES, PROBLEM, find, present_id, present_snr, snr_column
+from spectype.catalogue.columns import (
+    ALIASES,
+    PROBLEM,
+    ROW,
+    find,
+    present_id,
+    present_snr,
+    snr_column,
+)
 from spectype.catalogue.table import (
     SUSPECT,
     Catalogue,
@@ -98,24 +107,27 @@ def summarise(path: str | Path, *, band: str = "g", separator: str | None = None
     source = scan(path, separator=separator)
     key = next((c for n in ("uid", "gaia", "designation") if (c := find(n, source.columns))), None)
     rows = _gather(source, snr_column(band, source.columns), key)
-    problems = dict(rows[PROBLEM].drop_nulls().cast(pl.String).value_counts(sort=True).rows())
-    sound = rows.filter(pl.col(PROBLEM).is_null()) if problems else rows
+    problems: dict[str, int] = {}
     total = len(rows)
-    del rows
-    if sound.is_empty():
+    if PROBLEM in rows.columns:
+        reasons = rows.drop_in_place(PROBLEM)
+        problems = dict(reasons.drop_nulls().cast(pl.String).value_counts(sort=True).rows())
+        rows = rows.filter(reasons.is_null()) if problems else rows
+    if rows.is_empty():
         raise DataError("has no sound row", path=path, remedy="check its separator and columns")
-    known = sound["obsid"].drop_nulls()
+    known = rows.drop_in_place("obsid").drop_nulls().to_numpy()
+    without, repeated = len(rows) - known.size, known.size - _distinct(known)
     return Summary(
         path=str(path),
         columns=source.columns,
         band=band,
         star_key=key,
         rows=total,
-        stars=None if key is None else _distinct(sound["star"]),
-        groups=_groups(sound.select("class", "subclass", "snr", "star"), key is not None),
+        stars=_distinct(rows["star"].to_numpy()) if key else None,
+        groups=_groups(rows),
         rejected=problems,
-        without_obsid=len(sound) - len(known),
-        duplicate_obsids=len(known) - known.n_unique(),
+        without_obsid=without,
+        duplicate_obsids=repeated,
     )
 
 
@@ -125,43 +137,71 @@ def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame
     name = pl.lit(None, pl.String) if key is None else present_id(key)
     if key is not None and key in ALIASES["designation"]:
         name = pl.col(key)  # as it is: cleaning ten million names costs more than reading them
-    wanted = [
+    wanted: list[Any] = [
         "obsid",
         pl.col("class", "subclass").cast(pl.String).fill_null("").cast(pl.Categorical),
         (pl.lit(None, pl.Float32) if snr is None else present_snr(snr)).alias("snr"),
-        # A row that names no star counts as a star of its own.
-        pl.when(name.is_not_null() & (name != "")).then(name.hash(0)).alias("star"),
-        pl.col(PROBLEM).cast(pl.Categorical),
-        SUSPECT,
     ]  # fmt: skip
+    if key is not None:
+        # A row that names no star counts as a star of its own.
+        named = pl.when(name.is_not_null() & (name != "")).then(name.hash(0))
+        wanted.append(named.otherwise(pl.col(ROW).hash(1)).alias("star"))
+    wanted.append(pl.col(PROBLEM).cast(pl.Categorical) if source.exact else SUSPECT)
     try:
         rows = source.frame(needed=needed).select(wanted).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         if quotes_broken(source, error):
             return _gather(unquoted(source), snr, key)
         raise DataError(f"cannot be read: {error}", path=source.path) from error
-    if not source.exact and rows[SUSPECT].any():
+    if not source.exact and rows.drop_in_place(SUSPECT).any():
         return _gather(checked_lines(source), snr, key)
     return rows
 
 
-def _distinct(stars: pl.Series) -> int:
-    named = stars.drop_nulls()
-    return int(named.n_unique()) + stars.null_count()
+def _distinct(values: NDArray[Any]) -> int:
+    """Distinct values; counted in a sorted copy, which needs less than a table of hashes."""
+    values = np.sort(values)
+    return int(values.size > 0) + int(np.count_nonzero(values[1:] != values[:-1]))
 
 
-def _groups(rows: pl.DataFrame, named: bool) -> list[Group]:
-    pairs = rows.select("class", "subclass").unique()
-    titles = [_title(a, b) for a, b in pairs.cast(pl.String).rows()]
-    number = {title: i for i, title in enumerate(dict.fromkeys(titles))}
-    pairs = pairs.with_columns(pl.Series("n", [number[t] for t in titles], dtype=pl.UInt16))
-    labelled = rows.join(pairs, on=["class", "subclass"], how="left").select("n", "star", "snr")
+def _groups(rows: pl.DataFrame) -> list[Group]:
+    """Lines of the summary; takes the columns out of `rows`, to hold none twice."""
+    which, titles = _titled(rows.drop_in_place("class"), rows.drop_in_place("subclass"))
+    stars = rows.drop_in_place("star").to_numpy() if "star" in rows.columns else None
+    snr = rows.drop_in_place("snr").to_numpy()
     groups = []
-    for (group, type), n in number.items():
-        part = labelled.filter(pl.col("n") == n)
-        counts = _counts(part["star"], named)
-        groups.append(Group(group, type, len(part), *counts, *_snr(part["snr"])))
+    for n, (group, type) in enumerate(titles):
+        part = which == n
+        count = int(np.count_nonzero(part))
+        distinct = None if stars is None else _distinct(stars[part])
+        repeats = None if distinct is None else count - distinct
+        groups.append(Group(group, type, count, distinct, repeats, *_snr(snr[part])))
     return sorted(groups, key=_order)
+
+
+def _titled(
+    classes: pl.Series, subclasses: pl.Series
+) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
+    """Which class and type each row is of, and what these are called."""
+    (group, groups), (sub, subs) = _numbered(classes), _numbered(subclasses)
+    pairs = group * len(subs) + sub
+    if len(groups) * len(subs) <= max(1 << 20, len(pairs)):
+        present = np.flatnonzero(np.bincount(pairs))
+        pairs = (np.cumsum(np.bincount(pairs) > 0) - 1)[pairs]
+    else:  # a table that is no catalogue may have any number of labels
+        present, pairs = np.unique(pairs, return_inverse=True)
+    labels = [_title(groups[p // len(subs)], subs[p % len(subs)]) for p in present.tolist()]
+    number = {title: i for i, title in enumerate(dict.fromkeys(labels))}
+    return np.array([number[title] for title in labels], np.int32)[pairs], list(number)
+
+
+def _numbered(labels: pl.Series) -> tuple[NDArray[np.int64], list[str]]:
+    """Numbers from 0 for the labels of a column, and what they stand for."""
+    known = labels.unique()
+    codes = labels.to_physical().to_numpy()
+    place = np.zeros(int(codes.max()) + 1, np.int64)
+    place[known.to_physical().to_numpy()] = np.arange(len(known))
+    return place[codes], known.cast(pl.String).to_list()
 
 
 def _title(group: str, subclass: str) -> tuple[str, str]:
@@ -172,15 +212,8 @@ def _title(group: str, subclass: str) -> tuple[str, str]:
     )
 
 
-def _counts(stars: pl.Series, named: bool) -> tuple[int | None, int | None]:
-    if not named:
-        return None, None
-    distinct = _distinct(stars)
-    return distinct, len(stars) - distinct
-
-
-def _snr(values: pl.Series) -> tuple[int, tuple[float, ...]]:
-    known = values.drop_nulls().to_numpy()
+def _snr(values: NDArray[np.float32]) -> tuple[int, tuple[float, ...]]:
+    known = np.sort(values[np.isfinite(values)])
     if not known.size:
         return 0, ()
     return known.size, tuple(float(round(q, 2)) for q in np.quantile(known, QUANTILES))

@@ -179,7 +179,7 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
             "synthetic spectra": len(c.synthetic),
             "stars of other types": len(c.others_train) + len(c.others_test),
         },
-        surveys=Counter(str(name) for name in every.light.survey),
+        surveys=dict(Counter(str(name) for name in every.light.survey)),
         matched=c.matched,
         **transfer,
         held_out=told(c.test, widths["test"], c.synthetic, widths["synthetic"]),

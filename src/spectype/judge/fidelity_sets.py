@@ -116,8 +116,9 @@ def gather(
     store : Store
         Real ones.
     split : polars.DataFrame
-        ``row``, ``star_id`` and ``split`` (train, validation, test) of the real spectra that
-        the generator was made with; rows it does not name are of other types.
+        ``row``, ``star_id`` and ``split`` of the real spectra: ``train`` are those that the
+        generator has learnt from, ``test`` those it has never met; others are left out. Stars
+        of other types that it does not name are divided at random.
     type : str
         One of ``OBAFGKM``.
     seed : int
@@ -191,8 +192,7 @@ def _real(store: Store, split: pl.DataFrame, type: str) -> tuple[Harmonised, Har
     meta = store.meta.filter(
         (pl.col("type") == type) & ~pl.col("synthetic").fill_null(False)
     ).join(split.select(pl.col("row").cast(pl.UInt32), part="split"), on="row")  # fmt: skip
-    test = meta.filter(pl.col("part") == "test")
-    train = meta.filter(pl.col("part").is_in(["train", "validation"]))
+    train, test = (meta.filter(pl.col("part") == part) for part in ("train", "test"))
     for part, name, least in (
         (train, "learnt from", FEWEST_TRAIN),
         (test, "held out", FEWEST_TEST),
@@ -231,9 +231,7 @@ def _others(
         store.meta.filter(pl.col("type").is_in(near) & ~pl.col("synthetic").fill_null(False))
         .filter(pl.col("survey").is_in(surveys) & pl.col("star_id").is_not_null())
         .join(split.select(pl.col("row").cast(pl.UInt32), part="split"), on="row", how="left")
-        .with_columns(part=pl.when(pl.col("part") == "validation").then(pl.lit("train"))
-                      .otherwise(pl.col("part")))
-    )  # fmt: skip
+    )
     stars = np.unique(meta["star_id"].to_numpy().astype(str))
     if not stars.size:
         raise DataError(f"no real star of a type near {type} to tell it from", path=store.folder)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.judge.metrics import wilson
+
 FloatArray = NDArray[np.float64]
 FOLDS, REPEATS = 5, 3
 COMPONENTS = 10  #: principal components that the classifiers of the two-sample test see
@@ -388,26 +390,18 @@ def coverage(
         densities.append(inside.sum() / (k * n))
     places = np.arange(1, k + 1)
     expected = 1.0 - np.prod((n - places) / (2 * n - places))
-    # The stars at hand are the smaller source of chance in the draws, the larger in truth.
     each = by_star[:, 0] / np.maximum(by_star[:, 1], 1)
-    low, high = _wilson(float(np.mean(shares)), n)
-    spread = _bootstrap_mean(each, rng)
     value = float(np.mean(shares))
+    (low,), (high,) = wilson([value * n], [n])
+    spread = _bootstrap_mean(each, rng)
     limits = (float(v) for v in np.percentile(densities, [2.5, 97.5]))
     return Coverage(
-        Spread(value, min(low, spread[0]), max(high, spread[1])),
+        Spread(value, float(min(low, spread[0])), float(max(high, spread[1]))),
         float(expected),
         Spread(float(np.mean(densities)), *limits),
         k,
         n,
     )
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    from spectype.judge.metrics import wilson
-
-    low, high = wilson(share * n, n)
-    return float(low), float(high)
 
 
 def _bootstrap_mean(values: FloatArray, rng: np.random.Generator) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from spectype.classify.posterior import Sequence70
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset.joined import Joined
@@ -228,20 +229,33 @@ class Session:
         return total, int(right.sum()), int(typed.sum())
 
     @torch.no_grad()
-    def validate(self) -> tuple[float, float]:
-        """Loss and accuracy of the averaged network on the validation part, as observed."""
+    def validate(self) -> tuple[float, float, float]:
+        """Loss, accuracy and mean absolute subclass error of the averaged network.
+
+        On the validation part as observed, each label in its own system.
+        """
         rows = np.flatnonzero((self.split == "validation") & (self.targets.type_index >= 0))
         if not rows.size:
-            return float("nan"), float("nan")
+            return float("nan"), float("nan"), float("nan")
         self.average.eval()
         total, right = 0.0, 0
+        codes = []
         for start in range(0, rows.size, 256):
             part = rows[start : start + 256]
             flux, good = (tensor.to(self.device) for tensor in self.batch(part))
             fake = torch.zeros(len(part), dtype=torch.bool, device=self.device)
-            loss, hits, _ = self.loss(self.average(flux, good), part, fake, self.average_view)
+            outputs = self.average(flux, good)
+            loss, hits, _ = self.loss(outputs, part, fake, self.average_view)
             total, right = total + float(loss) * len(part), right + hits
-        return total / rows.size, right / rows.size
+            mk_system = torch.softmax(outputs[0], dim=1)
+            survey = torch.as_tensor(self.targets.survey[part], device=self.device)[:, None]
+            seen = torch.where(survey, self.average_view(mk_system), mk_system)
+            codes.append(Sequence70(seen.double().cpu().numpy()).code())
+        label = self.targets.sequence[rows]
+        off = np.abs(np.concatenate(codes) - label.argmax(axis=1) / BINS_PER_SUBCLASS)
+        off = off[label.sum(axis=1) > 0]
+        error = float(off.mean()) if off.size else float("nan")
+        return total / rows.size, right / rows.size, error
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the state."""

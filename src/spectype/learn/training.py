@@ -111,25 +111,28 @@ def train(
         if since >= config.patience:
             break
         loss, accuracy = session.train_epoch(epoch)
-        validation, validation_accuracy = session.validate()
+        validation, validation_accuracy, error = session.validate()
         if not np.isfinite(loss):
             raise DataError(
                 f"training diverged in epoch {epoch}; the best weights before it are kept",
                 path=folder,
                 remedy="lower --learning-rate",
             )
-        since = since + 1 if validation >= best else 0
+        # By the error, not the loss: late in training the loss rises because the network grows
+        # too sure of itself, which the temperature repairs, while its types still get better.
+        since = since + 1 if error >= best else 0
         entry = {
             "epoch": epoch + 1,
             "train_loss": loss,
             "train_accuracy": accuracy,
             "validation_loss": validation,
             "validation_accuracy": validation_accuracy,
+            "validation_error": error,
             "learning_rate": session.learning_rate((epoch + 1) * config.steps - 1),
             "seconds": round(time.monotonic() - started, 2),
         }
-        if since == 0 or not np.isfinite(validation):
-            best = validation
+        if since == 0 or not np.isfinite(error):
+            best = error
             save_best(session, folder)
         save_progress(session, folder, entry, origin, best=best, since=since)
     write_manifest(
@@ -142,7 +145,7 @@ def train(
             "types": type_counts(targets, split),
             "synthetic_spectra": len(everything) - len(store),
             **origin,
-            "best_validation_loss": best,
+            "best_validation_error": best,
         },
     )
     return folder

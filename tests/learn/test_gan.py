@@ -52,14 +52,14 @@ def test_the_studys_layers(monkeypatch):
 @pytest.mark.parametrize(
     "place, kinds",
     [
-        ("before", "Linear BatchNorm1d LeakyReLU"),
-        ("after", "Linear LeakyReLU BatchNorm1d"),
-        ("none", "Linear LeakyReLU"),
+        ("before", "Dense BatchNorm1d LeakyReLU"),
+        ("after", "Dense LeakyReLU BatchNorm1d"),
+        ("none", "Dense LeakyReLU"),
     ],
 )
 def test_batch_norm_stands_where_it_was_asked_for(place, kinds):
     layers = [type(m).__name__ for m in make_generator(noise=4, n_pix=9, batch_norm=place)]
-    assert layers == kinds.split() * 3 + ["Linear", "Tanh"]
+    assert layers == kinds.split() * 3 + ["Dense", "Tanh"]
 
 
 def test_a_step_is_the_plain_recipe(store):

@@ -51,6 +51,55 @@ def read(
     return 0
 
 
+@app.command
+def gan(
+    *,
+    steps: int = 20,
+    rounds: int = 5,
+    device: str = "auto",
+    threads: int = 0,
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Measure a training step of the reference GAN, next to the same recipe in plain torch.
+
+    Both take turns: the study's layers on 3,904 pixels in batches of three. Plain torch is
+    the textbook's way: nn.Linear, Adam with its defaults, real and synthetic spectra one after
+    the other.
+
+    Example: `spectype bench gan --threads 1`
+
+    Parameters
+    ----------
+    steps
+        Steps a round.
+    rounds
+        Rounds; the best counts.
+    device
+        auto, cpu or cuda.
+    threads
+        CPU threads; 0 lets torch choose.
+    json_
+        Print JSON instead of a table.
+    """
+    from dataclasses import asdict
+
+    from spectype.learn.gan_bench import measure
+
+    speed = measure(steps=steps, rounds=rounds, device=device, threads=threads)
+    if json_:
+        print(json.dumps(asdict(speed), indent=1))
+        return 0
+    print(f"reference GAN, {speed.n_pix} pixels, batch {speed.batch}, {speed.device}, "
+          f"{speed.threads} threads")  # fmt: skip
+    for name, wall in speed.seconds.items():
+        used = speed.processor[name]
+        print(f"{name:12} {1 / wall:8.1f} steps/s, processor time {1e3 * used:6.1f} ms a step")
+    ratio = speed.seconds["plain torch"] / speed.seconds["spectype"]
+    by_processor = speed.processor["plain torch"] / speed.processor["spectype"]
+    print(f"{ratio:.2f} times plain torch by the clock, {by_processor:.2f} by processor time")
+    return 0
+
+
 def _print(result: ReadSpeed) -> None:
     from rich.console import Console
     from rich.table import Table

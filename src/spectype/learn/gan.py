@@ -20,6 +20,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_manifest
 from spectype.learn import checkpoint
+from spectype.learn.dense import Dense
 
 if TYPE_CHECKING:
     from spectype.learn.generators import Samples
@@ -147,9 +148,9 @@ def make_generator(*, noise: int, n_pix: int, batch_norm: str) -> nn.Sequential:
             "after": [activation, norm],
             "none": [activation],
         }
-        layers += [nn.Linear(width, units), *orders[batch_norm]]
+        layers += [Dense(width, units), *orders[batch_norm]]
         width = units
-    return nn.Sequential(*layers, nn.Linear(width, n_pix), nn.Tanh())
+    return nn.Sequential(*layers, Dense(width, n_pix), nn.Tanh())
 
 
 def make_discriminator(*, n_pix: int, sigmoid: bool) -> nn.Sequential:
@@ -157,9 +158,9 @@ def make_discriminator(*, n_pix: int, sigmoid: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     width = n_pix
     for units in DISCRIMINATOR:
-        layers += [nn.Linear(width, units), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
+        layers += [Dense(width, units), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
         width = units
-    layers.append(nn.Linear(width, 1))
+    layers.append(Dense(width, 1))
     return nn.Sequential(*layers, nn.Sigmoid()) if sigmoid else nn.Sequential(*layers)
 
 

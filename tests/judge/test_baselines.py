@@ -19,11 +19,14 @@ from spectype.core.grid import STANDARD_GRID
 from spectype.dataset.preprocess import broad_shape
 from spectype.dataset.store import Store, StoreWriter, encode
 from spectype.judge import baselines, page
-from spectype.judge.baselines import METHODS, read_sample, run_baselines, score_methods
+from spectype.judge.baselines import METHODS, ReferenceSize, read_sample, run_baselines
+from spectype.judge.method_scores import score_methods
 from tests.stars import star_batch, star_flux
 
 N = 210
 PIXEL = np.log(10) * 1e-4
+SMALL = ReferenceSize(reference_epochs=8, reference_dense=32)
+NAMES = [*METHODS, "reference CNN, 8 epochs, dense 32"]
 
 
 def make_store(folder: Path, codes: np.ndarray, *, z: np.ndarray, known: bool, seed: int) -> Store:
@@ -75,7 +78,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Store]:
 
 @pytest.fixture(scope="module")
 def table(toy: tuple[Path, Store], module_patch: pytest.MonkeyPatch) -> pl.DataFrame:
-    return run_baselines(*toy)
+    return run_baselines(*toy, size=SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def sample_of(store: Store, rows: list[int]) -> baselines.Sample:
 
 def test_every_method_learns_toy_stars(toy: tuple[Path, Store], table: pl.DataFrame) -> None:
     meta = toy[1].meta.select("row", true="type", true_code="code")
-    assert table["method"].unique(maintain_order=True).to_list() == list(METHODS)
+    assert table["method"].unique(maintain_order=True).to_list() == NAMES
     for name in METHODS:
         part = table.filter(pl.col("method") == name).join(meta, on="row")
         assert part["row"].to_list() == list(range(0, N, 3))
@@ -101,8 +104,18 @@ def test_every_method_learns_toy_stars(toy: tuple[Path, Store], table: pl.DataFr
     assert pl.read_parquet(toy[0] / baselines.FILE).equals(table)
 
 
+def test_reference_network_learns_toy_stars_and_gives_no_subclass(
+    toy: tuple[Path, Store], table: pl.DataFrame
+) -> None:
+    part = table.filter(pl.col("method") == NAMES[-1]).join(
+        toy[1].meta.select("row", true="type"), on="row"
+    )
+    assert part["row"].to_list() == list(range(0, N, 3))
+    assert (part["type"] == part["true"]).mean() > 0.5 and part["code"].is_nan().all()
+
+
 def test_same_seed_same_table(toy: tuple[Path, Store], table: pl.DataFrame) -> None:
-    again = run_baselines(*toy)
+    again = run_baselines(*toy, size=SMALL)
     assert again["type"].to_list() == table["type"].to_list()
     np.testing.assert_allclose(again["code"], table["code"], rtol=1e-9)
 
@@ -116,7 +129,7 @@ def test_test_stars_teach_nothing(toy: tuple[Path, Store], monkeypatch) -> None:
 
     monkeypatch.setattr(baselines, "METHODS", {"spy": spy})
     monkeypatch.setattr(baselines, "atomic_path", lambda path: _Nowhere())
-    run_baselines(*toy)
+    run_baselines(*toy, size=ReferenceSize(reference_epochs=0))
     [(train, test)] = seen
     assert len(train) == N - len(test) == N - N // 3
     flux = {row.tobytes() for row in train.flux}
@@ -211,14 +224,15 @@ def test_weighted_median_skips_the_unknown() -> None:
 
 @pytest.fixture(scope="module")
 def evaluated(toy: tuple[Path, Store], module_patch: pytest.MonkeyPatch) -> Path:
-    assert run(["evaluate", str(toy[0]), "--baselines"]) == 0
+    options = ["--reference-epochs", "8", "--reference-dense", "32"]
+    assert run(["evaluate", str(toy[0]), "--baselines", *options]) == 0
     return toy[0]
 
 
 def test_report_holds_the_table(evaluated: Path, table: pl.DataFrame) -> None:
     data = json.loads((evaluated / "report" / "report.json").read_text(encoding="utf-8"))
     names = [method["name"] for method in data["baselines"]]
-    assert names == ["this run", *METHODS]
+    assert names == ["this run", *NAMES]
     assert data["baselines"][0]["accuracy"] == data["accuracy"]
     meta = pl.read_parquet(evaluated / "predictions.parquet").select("row", "true_type")
     forest = table.filter(pl.col("method") == names[3]).with_columns(pl.col("row").cast(pl.UInt32))
@@ -228,6 +242,7 @@ def test_report_holds_the_table(evaluated: Path, table: pl.DataFrame) -> None:
     )
     html = (evaluated / "report" / "report.html").read_text(encoding="utf-8")
     assert '<section id="baselines">' in html and "random forest on line indices" in html
+    assert NAMES[-1] in html and "the study had 140 epochs" in html
     # Written again from what is kept, without training anything.
     assert run(["report", str(evaluated), "--out", str(evaluated / "again")]) == 0
     again = json.loads((evaluated / "again" / "report.json").read_text(encoding="utf-8"))

@@ -47,6 +47,7 @@ def evaluate(
     baselines: Switch = False,
     stress_tests: Annotated[bool, Parameter(name="--stress", negative="")] = False,
     config: Config = ReportConfig(),
+    size: Annotated[simpler.ReferenceSize, Parameter(name="*")] = simpler.ReferenceSize(),  # noqa: B008
 ) -> int:
     """Judge a run on its test stars: report.json and a self-contained report.html.
 
@@ -60,7 +61,8 @@ def evaluate(
         Folder of a finished run.
     baselines
         Train and score simpler methods on the same stars: template matching, PCA with nearest
-        neighbours, random forest on line indices, linear support vectors. A minute or two.
+        neighbours, random forest on line indices, linear support vectors, the reference CNN.
+        Some minutes, most of them for the last.
     stress_tests
         Type the same stars again with noise, cut, moved, reddened and blurred, and see whether
         galaxies, quasars, white dwarfs, carbon stars, empty fibres and faults are flagged. A
@@ -71,7 +73,7 @@ def evaluate(
     if not predictions["true_type"].is_not_null().any():
         raise DataError("no test star has a type", path=run)
     if baselines:
-        simpler.run_baselines(run, data)
+        simpler.run_baselines(run, data, size=size)
     for file in (stress.FILE, strangers.FILE):  # of an earlier model, perhaps
         (run / file).unlink(missing_ok=True)
     if stress_tests:

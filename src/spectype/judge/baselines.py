@@ -2,14 +2,16 @@
 
 Every method learns from the run's training and validation stars and is scored on its test
 stars, each spectrum with the label of its own system. All are given spectra divided by their
-broad shape and moved to rest by the redshift in the metadata, which the network is not told.
+broad shape and moved to rest by the redshift in the metadata, which the network is not told;
+only the reference study's network, which is among the methods, takes spectra as they are.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +26,7 @@ from spectype.core.progress import track
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import Continuum
 from spectype.dataset.store import Store
-from spectype.judge import metrics
 from spectype.judge.predictions import is_pipeline
-from spectype.judge.scores import numbers, plain, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -289,7 +289,63 @@ METHODS: dict[str, Callable[..., Guess]] = {
 }
 
 
-def run_baselines(run: str | Path, store: Store, *, seed: int = 0) -> pl.DataFrame:
+@dataclass(frozen=True)
+class ReferenceSize:
+    """Size of the reference network among the baselines, small so that it takes minutes.
+
+    Parameters
+    ----------
+    reference_epochs : int
+        Its epochs; the study had 140. 0 leaves it out.
+    reference_dense : int
+        Units of its dense layer; the study had 11,500.
+    """
+
+    reference_epochs: int = 20
+    reference_dense: int = 256
+
+    @property
+    def method(self) -> str:
+        """The name in the table, which says the size."""
+        return f"reference CNN, {self.reference_epochs} epochs, dense {self.reference_dense}"
+
+
+def reference_network(
+    store: Store, known: pl.DataFrame, asked: pl.DataFrame, *, size: ReferenceSize, seed: int = 0
+) -> Guess:
+    """The reference study's network, convolving along wavelength; it gives no subclasses.
+
+    Parameters
+    ----------
+    store : Store
+        Where the spectra are.
+    known, asked : polars.DataFrame
+        Metadata of the spectra to learn from and of those to type.
+    size : ReferenceSize
+        Epochs and units.
+    seed : int
+        Of weights and order.
+    """
+    from spectype.learn.reference import ReferenceConfig
+    from spectype.learn.reference_fit import fit_types
+
+    rows = np.concatenate([known["row"].to_numpy(), asked["row"].to_numpy()])
+    flux, error = store.arrays(rows)
+    types = fit_types(
+        flux,
+        error > 0,
+        np.array([*known["type"].to_list(), *[""] * asked.height], dtype=str),
+        wave=store.wave,
+        train=np.arange(rows.size) < known.height,
+        config=ReferenceConfig(epochs=size.reference_epochs, dense=size.reference_dense),
+        seed=seed,
+    )
+    return types[known.height :].tolist(), np.full(asked.height, np.nan)
+
+
+def run_baselines(
+    run: str | Path, store: Store, *, seed: int = 0, size: ReferenceSize | None = None
+) -> pl.DataFrame:
     """Train every method on a run's training stars and type its test stars.
 
     Parameters
@@ -300,6 +356,8 @@ def run_baselines(run: str | Path, store: Store, *, seed: int = 0) -> pl.DataFra
         Its store.
     seed : int
         Of what is random in the methods.
+    size : ReferenceSize, optional
+        Of the reference network; by default it takes some minutes.
 
     Returns
     -------
@@ -328,10 +386,16 @@ def run_baselines(run: str | Path, store: Store, *, seed: int = 0) -> pl.DataFra
     if known["type"].n_unique() < 2 or not asked.height:
         raise DataError("has too few types or no test stars for a comparison", path=folder)
     train, test = read_sample(store, known), read_sample(store, asked)
+    jobs: dict[str, Callable[[], Guess]] = {
+        name: partial(method, train, test, seed=seed) for name, method in METHODS.items()
+    }
+    size = size or ReferenceSize()
+    if size.reference_epochs:
+        jobs[size.method] = partial(reference_network, store, known, asked, size=size, seed=seed)
     tables = []
-    for name, method in track(METHODS.items(), title="baselines"):
+    for name, job in track(jobs.items(), title="baselines"):
         start = time.perf_counter()
-        types, codes = method(train, test, seed=seed)
+        types, codes = job()
         seconds = time.perf_counter() - start
         tables.append(
             asked.select(pl.lit(name).alias("method"), "row").with_columns(
@@ -344,82 +408,3 @@ def run_baselines(run: str | Path, store: Store, *, seed: int = 0) -> pl.DataFra
     with atomic_path(folder / FILE) as path:
         table.write_parquet(path)
     return table
-
-
-@dataclass(frozen=True)
-class MethodScore:
-    """What one method reaches on the test stars of known type.
-
-    Attributes
-    ----------
-    name : str
-    accuracy : Share
-        Share of right types.
-    mean_recall : tuple of float
-        Unweighted mean of the types' recall, and its 95 % interval.
-    types : list of ClassScore
-    subclass : CodeScore
-    seconds : float
-        Training and typing; NaN for the run itself.
-    """
-
-    name: str
-    accuracy: metrics.Share
-    mean_recall: tuple[float, float, float]
-    types: list[metrics.ClassScore]
-    subclass: metrics.CodeScore
-    seconds: float
-
-    def to_data(self) -> dict[str, Any]:
-        """As nested dicts and lists for JSON."""
-        return dict(plain(asdict(self)))
-
-
-def score_methods(table: pl.DataFrame, predictions: pl.DataFrame) -> list[MethodScore]:
-    """Score the run (first) and every baseline on the same spectra.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        As `run_baselines` gives it.
-    predictions : polars.DataFrame
-        The run's predictions for its test stars: ``row``, ``type``, ``subclass_code``,
-        ``true_type``, ``true_code``, ``star_id``.
-
-    Raises
-    ------
-    DataError
-        If the two are not about the same spectra.
-    """
-    import polars as pl
-
-    known = predictions.filter(pl.col("true_type").is_in(list(mk.TYPES)))
-    truth = known.select("row", "true_type", "true_code", "star_id")
-    ours = known.select("row", "type", code="subclass_code", seconds=pl.lit(float("nan")))
-    tables = {"this run": ours}
-    for (name,), part in table.group_by("method", maintain_order=True):
-        tables[str(name)] = part.drop("method")
-    found = []
-    for name, part in tables.items():
-        both = truth.join(part.with_columns(pl.col("row").cast(truth["row"].dtype)), on="row")
-        if both.height != known.height or part.height != known.height:
-            raise DataError(
-                "the baselines are of other test stars than the predictions",
-                remedy="run spectype evaluate with --baselines again",
-            )
-        true, given, stars = (texts(both, c) for c in ("true_type", "type", "star_id"))
-        right = [a == b for a, b in zip(true, given, strict=True)]
-        types = metrics.by_class(true, given, stars=stars)
-        found.append(
-            MethodScore(
-                name=name,
-                accuracy=metrics.share(right, stars=stars),
-                mean_recall=metrics.mean_recall(types),
-                types=types,
-                subclass=metrics.code_score(
-                    numbers(both, "true_code"), numbers(both, "code"), stars=stars
-                ),
-                seconds=float(both["seconds"][0]),
-            )
-        )
-    return found

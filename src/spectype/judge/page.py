@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from spectype.core import mk
-from spectype.judge.baselines import MethodScore
 from spectype.judge.html import (
     DASH,
     code_text,
@@ -22,6 +21,7 @@ from spectype.judge.html import (
     share_text,
     table,
 )
+from spectype.judge.method_scores import MethodScore
 from spectype.judge.metrics import ClassScore, Share
 from spectype.judge.page_trust import (
     calibration_section,
@@ -75,7 +75,7 @@ def render(
         ("subclass", "Subclass", _subclass(scores, figures)),
         ("snr", "Against signal to noise", _snr(scores, figures)),
         ("surveys", "By survey and library", _surveys(scores)),
-        ("stress", "Under worse conditions", stress_section(stresses)),
+        ("stress", "Under worse conditions", stress_section(stresses, scores.types)),
         ("strangers", "What is no normal star", strangers_section(strangers)),
         ("calibration", "Are the probabilities honest?", calibration_section(scores, figures)),
         ("luminosity", "Luminosity class", _luminosity(scores, figures)),
@@ -200,6 +200,13 @@ def _types(s: Scores, figures: Mapping[str, str]) -> str:
     )  # fmt: skip
 
 
+_REFERENCE = (
+    "<p>The reference CNN is the 2022 study's, convolving along wavelength and without the "
+    "redshift, at the size that its name says; the study had 140 epochs and a dense layer of "
+    "11,500. It gives no subclass.</p>"
+)
+
+
 def _baselines(methods: Sequence[MethodScore]) -> str:
     if len(methods) < 2:
         return ""
@@ -218,6 +225,7 @@ def _baselines(methods: Sequence[MethodScore]) -> str:
     return (
         "<p>Simpler methods, trained on the same stars and scored on the same test stars. They "
         "are given the survey's redshift where it has one; the network is not.</p>"
+        + (_REFERENCE if any(m.name.startswith("reference CNN") for m in methods) else "")
         + table(
             head,
             rows,

@@ -10,7 +10,7 @@ import numpy as np
 from spectype.core import mk
 from spectype.judge.calibration import Detection, Sets
 from spectype.judge.html import DASH, code_text, figure, number, pair, share_text, table
-from spectype.judge.metrics import Repeat
+from spectype.judge.metrics import ClassScore, Repeat
 from spectype.judge.scores import Scores
 from spectype.judge.strangers import Flagged
 from spectype.judge.stress import StressScore
@@ -84,34 +84,46 @@ def _pair_row(name: str, ours: Repeat, labels: Repeat) -> list[str]:
     ]  # fmt: skip
 
 
-def stress_section(stresses: Sequence[StressScore]) -> str:
-    """What each stress costs, and the recall of each type under it."""
+def stress_section(stresses: Sequence[StressScore], untouched: Sequence[ClassScore] = ()) -> str:
+    """What each stress costs, and the recall of each type under it, below the `untouched`."""
     if not stresses:
         return ""
     rows = [
         [s.name, f"{s.after.n:,}", share_text(s.before), share_text(s.after), _lost_text(s),
          DASH if s.allowed is None else f"{100 * s.allowed:.0f}",
-         f"{number(s.code_before.mean_abs)} → {code_text(s.code)}",
-         number(s.calibration_error, ".3f"), number(s.coverage.value, ".3f"),
-         number(s.flagged.value, ".3f")]
+         f"{number(s.code_before.mean_abs)} → {code_text(s.code)}"]
         for s in stresses
     ]  # fmt: skip
     head = ("stress", "spectra", "types right before", "after", "points lost", "allowed",
-            "mean |Δ| before → after", "calibration error", "set coverage",
-            "flagged odd")  # fmt: skip
-    types = [t for t in mk.TYPES if any(t in s.recall for s in stresses)]
-    recalls = [
-        [s.name, *(share_text(s.recall[t]) if t in s.recall else DASH for t in types)]
-        for s in stresses
-    ]
+            "mean |Δ|")  # fmt: skip
     return (
         "<p>The same test stars typed again after each has been made worse, against what they "
         "got untouched: only spectra that the stress changes are counted. Points lost are "
         "hundredths of the spectra, with the interval of a paired comparison; "
         "those beyond what is allowed are in bold. Noise is distributed over the "
         "wavelengths as in LAMOST's spectra of fainter stars.</p>"
-        + table(head, rows, caption="Flagged odd: normal stars called out of distribution.")
-        + table(("recall of", *types), recalls, caption="Recall of each type under each stress.")
+        + table(head, rows, caption="Types and subclasses.")
+        + _stress_details(stresses, untouched)
+    )
+
+
+def _stress_details(stresses: Sequence[StressScore], untouched: Sequence[ClassScore]) -> str:
+    """Recall of each type, and whether probabilities, sets and warnings still hold."""
+    types = [t for t in mk.TYPES if any(t in s.recall for s in stresses)]
+    recall = {t.name: t.recall.value for t in untouched}
+    nan = float("nan")
+    first = ["untouched", *(number(recall.get(t, nan), ".2f") for t in types), *[DASH] * 3]
+    rows = [
+        [s.name, *(number(s.recall[t].value if t in s.recall else nan, ".2f") for t in types),
+         number(s.calibration_error, ".3f"), number(s.coverage.value, ".3f"),
+         number(s.flagged.value, ".3f")]
+        for s in stresses
+    ]  # fmt: skip
+    head = ("recall of", *types, "calibration error", "set coverage", "flagged odd")
+    return table(
+        head,
+        [first, *rows] if untouched else rows,
+        caption="Flagged odd: normal stars called out of distribution.",
     )
 
 
@@ -127,7 +139,6 @@ def strangers_section(found: Sequence[Flagged]) -> str:
     """Shares flagged at the model's own limit, strangers and normal stars apart."""
     if not found:
         return ""
-    head = ("spectra", "stars", "flagged")
     odd = [s for s in found if s.kind != "star"]
     normal = [s for s in found if s.kind == "star"]
     return (
@@ -136,18 +147,17 @@ def strangers_section(found: Sequence[Flagged]) -> str:
         "made by another code than that which trained the score.</p>"
         + pair(
             table(
-                ("what", "origin", *head),
-                [[s.kind, escape(s.origin), *_flagged_cells(s)] for s in odd],
+                ("what", "origin", "spectra", "flagged"),
+                [[s.kind, escape(s.origin), f"{s.share.n:,}", share_text(s.share)] for s in odd],
                 caption="To be flagged.",
             ),
             table(
-                ("normal stars", *head),
-                [[s.origin, *_flagged_cells(s)] for s in normal],
+                ("normal stars", "spectra", "stars", "flagged"),
+                [
+                    [s.origin, f"{s.share.n:,}", f"{s.share.n_stars:,}", share_text(s.share)]
+                    for s in normal
+                ],
                 caption="False alarms.",
             ),
         )
     )
-
-
-def _flagged_cells(s: Flagged) -> list[str]:
-    return [f"{s.share.n:,}", f"{s.share.n_stars:,}", share_text(s.share)]

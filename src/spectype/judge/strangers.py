@@ -59,9 +59,8 @@ def simulated(*, n: int = EACH, seed: int = 0) -> Spectra:
     Spectra
         On the standard grid, with the column ``kind`` in the metadata.
     """
-    batches, kinds = [], []
+    stars, kinds = [], []
     for number, (kind, name) in enumerate(_SIMULATED.items()):
-        stars = []
         for i in range(n):
             rng = np.random.default_rng([seed, 6, number, i])
             target = objects.draw(name, rng)
@@ -70,16 +69,10 @@ def simulated(*, n: int = EACH, seed: int = 0) -> Spectra:
                 target = changed(target, code=code, height=1.0, feh=-0.4)
             snr = float(_SNR * np.exp(_SNR_SPREAD * rng.standard_normal()))
             stars.append(memory.Star(target=target, snr=snr))
-        batches.append(_bare(memory.spectra(stars, seed=seed)))
-        kinds += [kind] * n
-    batches.append(_empty(n, seed))
-    kinds += ["empty fibre"] * n
-    joined = concatenate(batches)
-    return replace(joined, meta={"kind": kinds})
-
-
-def _bare(spectra: Spectra) -> Spectra:
-    return replace(spectra, meta={})
+            kinds.append(kind)
+    observed = replace(memory.spectra(stars, seed=seed), meta={})
+    joined = concatenate([observed, _empty(n, seed)])
+    return replace(joined, meta={"kind": [*kinds, *["empty fibre"] * n]})
 
 
 def _empty(n: int, seed: int) -> Spectra:

@@ -15,7 +15,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import check_writable_folder, read_manifest
 from spectype.core.spectra import Spectra
 from spectype.dataset.harmonise import Harmonised, write_table
-from spectype.dataset.preprocess import Clip, Scale, run_chain, to_data
+from spectype.dataset.preprocess import Clip, Scale, Step, run_chain, to_data
 from spectype.dataset.store import Store, StoreWriter, encode
 from spectype.simulate.instrument import BANDS, noise_variance
 
@@ -105,12 +105,14 @@ def load_generator(folder: str | Path) -> Generator:
         ) from error
     recipe = manifest.get("recipe")
     if recipe == "standard":
-        from spectype.learn.generator import load
-    elif recipe == "reference":
-        from spectype.learn.gan import load
-    else:
-        raise DataError(f"unknown recipe {recipe!r} of a generator", path=folder)
-    return load(folder)
+        from spectype.learn import generator
+
+        return generator.load(folder)
+    if recipe == "reference":
+        from spectype.learn import gan
+
+        return gan.load(folder)
+    raise DataError(f"unknown recipe {recipe!r} of a generator", path=folder)
 
 
 def write_samples(
@@ -194,7 +196,7 @@ def noise_for(
         low = np.where(faint, np.log10(photons), low)
         high = np.where(faint, high, np.log10(photons))
     photons = 10**high
-    return np.sqrt(np.maximum(light, 0) * by_star / photons + by_sky / photons**2)
+    return np.asarray(np.sqrt(np.maximum(light, 0) * by_star / photons + by_sky / photons**2))
 
 
 def _write(
@@ -215,7 +217,7 @@ def _write(
         mask=~samples.good,
         meta={},
     )
-    chain = [Scale(), Clip()]
+    chain: list[Step] = [Scale(), Clip()]
     writer = StoreWriter(folder, wave=samples.wave, overwrite=overwrite)
     writer.append(*encode(run_chain(spectra, chain)))
     rows = [

@@ -22,6 +22,7 @@ NARROWEST, WIDEST = 0.8, 20.0  # bandwidths along the sequence [subclass]
 WIDER = 3.0  # bandwidth of the covariance that the local one is shrunk to, relative
 SHRUNK = 0.5  # share of that wider covariance
 DIAGONAL = 0.1  # share of the covariance's own diagonal
+_LOADING = 0.1  # expected size of the basis, for factors of unit variance: where data are few
 _LEAST_NOISE = 1e-6  # variance, of flux around 1
 _PROFILE = (0.2, 100.0)  # range of a pixel's noise variance over the spectrum's median
 
@@ -243,6 +244,7 @@ def iterate(
         level = float(np.median(ratio[seen]))
         if level > 0:
             profile[g] = np.where(seen, np.clip(ratio / level, *_PROFILE), 1.0)
+    basis, z, spread = _whiten(basis, z, spread)
     new = Factors(state.mean, basis, scatter, profile, z, spread)
     return new, likelihood / float(good.sum())
 
@@ -257,11 +259,13 @@ def _expect(
     log_prior = np.linalg.slogdet(prior)[1]
     z, spread, kept = np.empty((n, k)), np.empty((n, k, k), np.float32), np.empty(n)
     total = 0.0
+    # Single precision would lose the weakest factors beside the strongest.
+    basis = state.basis.astype(np.float64)
     for i in range(n):
-        weighted = state.basis * ivar[i]
-        gain = (weighted @ state.basis.T).astype(np.float64)
-        left = offset[i] - prior_mean[i].astype(np.float32) @ state.basis
-        pull = (weighted @ left).astype(np.float64)
+        weighted = basis * ivar[i]
+        gain = weighted @ basis.T
+        left = offset[i] - prior_mean[i] @ basis
+        pull = weighted @ left
         covariance = np.linalg.inv(gain + inverse[place[i]])
         z[i] = prior_mean[i] + covariance @ pull
         spread[i] = covariance
@@ -274,6 +278,15 @@ def _expect(
     return z, spread, kept, total
 
 
+def _whiten(basis: Singles, z: Floats, spread: Singles) -> tuple[Singles, Floats, Singles]:
+    """The same model in factors of unit variance over all spectra: well-conditioned sums."""
+    second = (z.T @ z + spread.sum(axis=0)) / len(z)
+    root = np.linalg.cholesky(second)
+    inverse = np.linalg.inv(root)
+    moved = inverse @ spread.astype(np.float64) @ inverse.T
+    return (root.T @ basis).astype(np.float32), z @ inverse.T, moved.astype(np.float32)
+
+
 def _basis(offset: Singles, weight: Singles, z: Floats, spread: Singles) -> Singles:
     """The basis that explains the spectra best given their factors, shape (k, n_col)."""
     n, k = z.shape
@@ -281,7 +294,7 @@ def _basis(offset: Singles, weight: Singles, z: Floats, spread: Singles) -> Sing
     out = np.empty((k, offset.shape[1]), np.float32)
     for first in range(0, offset.shape[1], 512):
         part = slice(first, first + 512)
-        normal = (weight[:, part].T @ second).reshape(-1, k, k) + np.eye(k)
+        normal = (weight[:, part].T @ second).reshape(-1, k, k) + _LOADING**-2 * np.eye(k)
         right = (weight[:, part] * offset[:, part]).T @ z.astype(np.float32)
         out[:, part] = np.linalg.solve(normal.astype(np.float64), right[:, :, None])[:, :, 0].T
     return out

@@ -1,0 +1,367 @@
+"""Do generated spectra help a classifier to find O and B stars? Leave one library out and see.
+
+    python recipes/generative_experiment.py STORE --work WORK [--quick]
+
+The same small network is trained in eight ways that differ only in what is done about the rare O
+and B stars, each without one library, on whose real stars it is then tested. Generators never
+see the library that is left out, nor its stars in other libraries. Every finished cell (library,
+way, seed) is a file in WORK/cells, so that a run that was stopped goes on where it was; the seed is
+the outermost loop, so that all ways have the same number of seeds at any time. ``--summary`` only
+writes WORK/summary.json and WORK/summary.md from the cells that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from spectype.core import mk
+from spectype.core.files import read_json, write_json, write_text
+from spectype.dataset.harmonise import intrinsic_shape, known_codes
+from spectype.dataset.store import Store
+from spectype.judge.metrics import wilson
+from spectype.learn.augment import AugmentConfig
+from spectype.learn.export import load_member
+from spectype.learn.gan import GanConfig
+from spectype.learn.gan_data import gan_data
+from spectype.learn.gan_training import train_reference
+from spectype.learn.generator import GeneratorConfig, StandardGenerator
+from spectype.learn.generator_training import train_standard
+from spectype.learn.generators import Samples, load_generator, write_samples
+from spectype.learn.networks import NetworkConfig
+from spectype.learn.recipe import Recipe, TrainConfig
+from spectype.learn.targets import BINS_PER_SUBCLASS
+from spectype.learn.training import train
+
+log = logging.getLogger("spectype")
+LIBRARIES = ("jacoby", "miles", "sdss_templates", "pickles")
+RARE = "OB"
+VALIDATION = 0.1
+NO_AUGMENTATION = AugmentConfig(
+    velocity=0, blur=0, reddening=0, tilt=0, noise=0, cut=0, gaps=0, sky=0, hide_shape=0
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """What is done about the rare types.
+
+    Parameters
+    ----------
+    title : str
+        For the table.
+    balance : float
+        Power with which the rare count more.
+    balance_by : str
+        In the ``loss`` or in the ``draws``.
+    augment : bool
+        Physical augmentation at full strength.
+    synthetic : tuple of str
+        Generators whose samples are added to the training spectra.
+    """
+
+    title: str
+    balance: float = 0.0
+    balance_by: str = "draws"
+    augment: bool = False
+    synthetic: tuple[str, ...] = ()
+
+
+WAYS = {
+    "plain": Way("as they are"),
+    "weighted": Way("weighted in the loss", balance=0.7, balance_by="loss"),
+    "oversampled": Way("drawn more often", balance=0.7),
+    "augmented": Way("drawn more often, physical augmentation", balance=0.7, augment=True),
+    "reference": Way("with reference GAN samples", synthetic=("reference",)),
+    "standard": Way("with standard generator samples", synthetic=("standard",)),
+    "both": Way("with samples of both generators", synthetic=("reference", "standard")),
+    "standard-augmented": Way(
+        "drawn more often, physical augmentation, standard generator samples",
+        balance=0.7, augment=True, synthetic=("standard",),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a cell gives; a cell of other settings is not taken up."""
+
+    steps: int
+    width: int
+    samples: int
+    snr: float
+    gan_steps: int
+    generator_epochs: int
+    n_seeds: int
+
+
+def generators(store: Store, library: str, work: Path, settings: Settings) -> dict[str, Store]:
+    """Stores of O and B samples of both generators, trained without the library, made once."""
+    home = work / "generators" / library
+    without = {"leave_out": (library,), "validation": VALIDATION}
+    found = {}
+    for name, draw in (("standard", _standard), ("reference", _reference)):
+        folder = home / f"{name}-samples"
+        if not (folder / "manifest.json").exists():
+            started = time.monotonic()
+            samples = draw(store, home, without, settings)
+            write_samples(samples, folder, generator=name, snr=settings.snr, overwrite=True)
+            log.info("%s without %s: %.0f s", name, library, time.monotonic() - started)
+        found[name] = Store(folder)
+    return found
+
+
+def _standard(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
+    folder = home / "standard"
+    train_standard(store, folder, GeneratorConfig(epochs=settings.generator_epochs, **without))
+    generator = load_generator(folder)
+    assert isinstance(generator, StandardGenerator)
+    codes = [generator.codes(settings.samples, type=t, seed=3) for t in RARE]
+    return generator.sample(settings.samples * len(RARE), code=np.concatenate(codes), seed=4)
+
+
+def _reference(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
+    """One GAN a type, as the recipe knows no types; given the black body of the type."""
+    parts = []
+    for t in RARE:
+        config = GanConfig(types=t, threads=1, figure_every=10**6, **without)
+        n = len(gan_data(store, config).rows)
+        epochs = math.ceil(settings.gan_steps / (n // config.batch))
+        config = replace(config, epochs=epochs, checkpoint_every=max(epochs // 4, 1))
+        folder = train_reference(store, home / f"reference-{t}", config)
+        part = load_generator(folder).sample(settings.samples, seed=4)
+        shape = intrinsic_shape(known_codes(part.code, part.type), wave=part.wave)
+        parts.append(replace(part, shape=shape))
+    arrays = ("flux", "good", "code", "type", "shape")
+    joined = {a: np.concatenate([getattr(p, a) for p in parts]) for a in arrays}
+    return Samples(wave=parts[0].wave, **joined)
+
+
+def run_cell(
+    store: Store, synthetic: list[Store], way: Way, library: str, seed: int, folder: Path,
+    settings: Settings,
+) -> dict:  # fmt: skip
+    """Train one network and type the left-out library's stars."""
+    epochs = max(1, settings.steps // 100)
+    recipe = Recipe(
+        network=NetworkConfig(width=settings.width, hidden=96),
+        augment=AugmentConfig() if way.augment else NO_AUGMENTATION,
+        train=TrainConfig(
+            epochs=epochs, steps=settings.steps // epochs, balance=way.balance,
+            balance_by=way.balance_by, validation=VALIDATION, leave_out=(library,), seed=seed,
+            split_seed=0, threads=1, device="cpu", averaging=0.98,
+        ),
+    )  # fmt: skip
+    started = time.monotonic()
+    train(store, folder, recipe=recipe, synthetic=synthetic)
+    split = pl.read_parquet(folder / "split.parquet")
+    meta = store.meta.drop("split", strict=False).join(split.select("row", "split"), on="row")
+    test = meta.filter((pl.col("split") == "test") & pl.col("type").is_not_null())
+    test = test.filter(~pl.col("synthetic").fill_null(False))
+    said = predict(store, test["row"].to_numpy(), folder)
+    return {
+        "seconds": round(time.monotonic() - started, 1),
+        "star": test["star_id"].to_list(),
+        "true": test["type"].to_list(),
+        "said": said,
+    }
+
+
+@torch.no_grad()
+def predict(store: Store, rows: np.ndarray, folder: Path) -> list[str]:
+    """The most probable type of each row, in the MK system."""
+    network = load_member(folder).network
+    said: list[str] = []
+    for first in range(0, len(rows), 256):
+        flux, error = store.arrays(rows[first : first + 256])
+        good = torch.from_numpy((error > 0).astype(np.float32))
+        probability = torch.softmax(network(torch.from_numpy(flux), good)[0], dim=1)
+        types = probability.view(len(flux), len(mk.TYPES), 10 * BINS_PER_SUBCLASS).sum(2)
+        said += [mk.TYPES[i] for i in types.argmax(1).tolist()]
+    return said
+
+
+def run(
+    store: Store, work: Path, settings: Settings, libraries: list[str], ways: list[str]
+) -> None:
+    """Run all cells that are not there yet."""
+    for seed, library, name in cells(settings.n_seeds, libraries, ways):
+        target = cell_path(work, library, name, seed)
+        if target.exists() and read_json(target)["settings"] == comparable(settings):
+            continue
+        made = generators(store, library, work, settings) if WAYS[name].synthetic else {}
+        synthetic = [made[g] for g in WAYS[name].synthetic]
+        folder = work / "runs" / target.stem
+        shutil.rmtree(folder, ignore_errors=True)
+        cell = run_cell(store, synthetic, WAYS[name], library, seed, folder, settings)
+        head = {"library": library, "way": name, "seed": seed, "settings": comparable(settings)}
+        write_json(target, head | cell)
+        shutil.rmtree(folder)
+        hits = {t: sum(a == b == t for a, b in zip(cell["true"], cell["said"])) for t in RARE}
+        log.info("%s: %s of %s, %.0f s", target.stem, hits,
+                 {t: cell["true"].count(t) for t in RARE}, cell["seconds"])  # fmt: skip
+        summarise(work, settings, libraries, ways)
+
+
+def comparable(settings: Settings) -> dict:
+    """Settings without the number of seeds, which may grow."""
+    return {k: v for k, v in asdict(settings).items() if k != "n_seeds"}
+
+
+def cells(n_seeds: int, libraries: list[str], ways: list[str]) -> Iterator[tuple[int, str, str]]:
+    """Seed, library and way of every cell, seeds outermost."""
+    return ((s, lib, w) for s in range(1, n_seeds + 1) for lib in libraries for w in ways)
+
+
+def cell_path(work: Path, library: str, way: str, seed: int) -> Path:
+    """Where a cell is kept."""
+    return work / "cells" / f"{library}--{way}--{seed}.json"
+
+
+def summarise(work: Path, settings: Settings, libraries: list[str], ways: list[str]) -> None:
+    """Recall and precision of O and B, by library and over all, from the finished cells."""
+    found = []
+    for seed, library, name in cells(settings.n_seeds, libraries, ways):
+        path = cell_path(work, library, name, seed)
+        if path.exists() and (cell := read_json(path))["settings"] == comparable(settings):
+            found.append(cell)
+    entries = [
+        entry(found, way, scope, t)
+        for way in ways
+        for scope in ("all", *libraries)
+        for t in RARE
+        if any(c["way"] == way and (scope in ("all", c["library"])) for c in found)
+    ]
+    types = {way: overall(found, way) for way in ways if any(c["way"] == way for c in found)}
+    write_json(work / "summary.json", {"settings": asdict(settings), "cells": len(found),
+               "entries": entries, "types_right": types})  # fmt: skip
+    write_text(work / "summary.md", markdown(entries, types, settings, libraries))
+
+
+def overall(found: list[dict], way: str) -> dict:
+    """Share of types right over all left-out stars: what the rare types cost the others."""
+    by_seed = []
+    for seed in sorted({c["seed"] for c in found if c["way"] == way}):
+        mine = [c for c in found if c["way"] == way and c["seed"] == seed]
+        by_seed.append(float(np.mean([a == b for c in mine for a, b in zip(c["true"], c["said"])])))
+    return {"value": float(np.mean(by_seed)), "by_seed": by_seed}
+
+
+def entry(found: list[dict], way: str, scope: str, t: str) -> dict:
+    """One line: a way, a library or all, a type.
+
+    The intervals count stars: with the mean over seeds as the share, and as many trials as
+    stars (not stars times seeds). The spread over seeds stands beside them.
+    """
+    mine = [c for c in found if c["way"] == way and scope in ("all", c["library"])]
+    seeds = sorted({c["seed"] for c in mine})
+    recall, precision, called = [], [], []
+    n = 0
+    for seed in seeds:
+        pairs = [p for c in mine if c["seed"] == seed for p in zip(c["true"], c["said"])]
+        n = sum(a == t for a, _ in pairs)
+        hits, said = sum(a == b == t for a, b in pairs), sum(b == t for _, b in pairs)
+        recall.append(hits / n if n else math.nan)
+        called.append(said)
+        precision.append(hits / said if said else math.nan)
+    return {
+        "way": way, "library": scope, "type": t, "stars": n, "seeds": len(seeds),
+        "recall": estimate(recall, n), "precision": estimate(precision, float(np.mean(called))),
+    }  # fmt: skip
+
+
+def estimate(values: list[float], trials: float) -> dict | None:
+    """Mean over seeds, Wilson's 95 % interval over stars, standard deviation over seeds."""
+    known = [v for v in values if math.isfinite(v)]
+    if not known:
+        return None
+    value = float(np.mean(known))
+    low, high = wilson(value * trials, trials)
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return {"value": value, "low": float(low), "high": float(high), "seed_spread": spread}
+
+
+def markdown(entries: list[dict], types: dict, settings: Settings, libraries: list[str]) -> str:
+    """The tables."""
+    text = [
+        "# O and B stars of libraries left out",
+        "",
+        f"Settings: `{json.dumps(asdict(settings))}`.",
+    ]
+    text += ["", "Shares are means over seeds; in brackets the 95 % interval over stars, after the",
+             "sign the standard deviation over seeds.", ""]  # fmt: skip
+    for scope in ("all", *libraries):
+        chosen = [e for e in entries if e["library"] == scope]
+        if not chosen:
+            continue
+        counts = {e["type"]: e["stars"] for e in chosen}
+        title = "All libraries" if scope == "all" else f"Without {scope}"
+        text += [f"## {title}: {', '.join(f'{n} {t}' for t, n in counts.items())}", "",
+                 "| training | seeds | O recall | O precision | B recall | B precision | types |",
+                 "|---|---|---|---|---|---|---|"]  # fmt: skip
+        for way in dict.fromkeys(e["way"] for e in chosen):
+            line = {e["type"]: e for e in chosen if e["way"] == way}
+            values = [show(line[t][what]) for t in RARE for what in ("recall", "precision")]
+            right = f"{types[way]['value']:.3f}" if scope == "all" else ""
+            text.append(f"| {WAYS[way].title} | {line[RARE[0]]['seeds']} | {' | '.join(values)} "
+                        f"| {right} |")  # fmt: skip
+        text.append("")
+    return "\n".join(text)
+
+
+def show(value: dict | None) -> str:
+    """A share with its interval and spread."""
+    if value is None:
+        return "-"
+    spread = "" if value["seed_spread"] is None else f" ± {value['seed_spread']:.2f}"
+    return f"{value['value']:.2f} ({value['low']:.2f}-{value['high']:.2f}){spread}"
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("generative-experiment"))
+    parser.add_argument("--libraries", nargs="*", default=LIBRARIES)
+    parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=500, help="optimiser steps of a network")
+    parser.add_argument("--width", type=int, default=16, help="channels of a network")
+    parser.add_argument("--samples", type=int, default=400, help="synthetic spectra a type")
+    parser.add_argument("--snr", type=float, default=50.0, help="of the synthetic spectra")
+    parser.add_argument("--gan-steps", type=int, default=8000, help="of each reference GAN")
+    parser.add_argument("--generator-epochs", type=int, default=10, help="standard generator")
+    parser.add_argument("--quick", action="store_true", help="one seed, two libraries, minutes")
+    parser.add_argument("--summary", action="store_true", help="write the summary alone")
+    options = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
+    logging.getLogger("spectype").setLevel(logging.INFO)
+    torch.set_num_threads(1)
+    libraries = list(options.libraries)
+    if options.quick:
+        options.seeds, options.steps, options.width = 1, 60, 8
+        options.samples, options.gan_steps, options.generator_epochs = 60, 200, 2
+        libraries = [lib for lib in libraries if lib in ("sdss_templates", "pickles")]
+    settings = Settings(
+        options.steps, options.width, options.samples, options.snr, options.gan_steps,
+        options.generator_epochs, options.seeds,
+    )  # fmt: skip
+    act: Callable = summarise if options.summary else lambda *a: run(Store(options.store), *a)
+    act(options.work, settings, libraries, options.ways)
+    if not options.summary:
+        summarise(options.work, settings, libraries, options.ways)
+
+
+if __name__ == "__main__":
+    main()

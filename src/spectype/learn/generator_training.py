@@ -1,0 +1,333 @@
+"""Training of the standard generator: its spectra, iterations, checkpoints, resumption."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from spectype.core.errors import DataError
+from spectype.core.files import atomic_path, check_writable_folder, write_manifest
+from spectype.core.progress import track
+from spectype.dataset.harmonise import harmonise, known_codes, select
+from spectype.dataset.store import Store
+from spectype.learn import checkpoint, generator, latent
+from spectype.learn.generator import KNOTS, LEVEL, GeneratorConfig, StandardGenerator
+from spectype.learn.recipe import TrainConfig
+from spectype.learn.training import make_split
+
+log = logging.getLogger("spectype")
+FORMAT = 1  #: of the training; a checkpoint of another one does not resume
+KEEP = 2  #: checkpoints kept
+FEWEST = 8  #: training spectra without which no distribution can be learnt
+FEWEST_AT_PIXEL = 2  #: training spectra that make a pixel of the samples good
+_FEWEST_IN_GROUP = 20  # spectra of a source that make a noise profile of its own
+_FLUX = (-1.0, 8.0)  # beyond, flux over the broad shape is a fault, not a line
+_LEAST_GOOD = 0.3  # share of good pixels of a spectrum to learn from
+_WINDOW = 40  # pixels each side of a knot over which the broad shape is measured
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What the model learns from.
+
+    Parameters
+    ----------
+    values, good : ndarray, shape (n, n_pix + n_knots)
+        Flux over the broad shape, then the log shape at the knots, and where they are known.
+    code : ndarray, shape (n,)
+        Decimal codes; the middle of the type where the subclass is unknown.
+    group : ndarray, shape (n,), int64
+        Source whose noise profile a spectrum shares.
+    rows : ndarray, shape (n,)
+        Rows of the store.
+    split : ndarray of str, shape (store rows,)
+        Part of every row.
+    blunter : tuple of str
+        Sources that are blunter than the common resolution.
+    """
+
+    values: NDArray[np.float32]
+    good: NDArray[np.bool_]
+    code: NDArray[np.float64]
+    group: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    split: NDArray[np.str_]
+    blunter: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """A checksum: a checkpoint resumes on the same data only."""
+        return f"{crc32(self.good.tobytes(), crc32(self.values.tobytes())):08x}"
+
+
+def train_standard(
+    store: Store,
+    out: str | Path,
+    config: GeneratorConfig = GeneratorConfig(),  # noqa: B008
+) -> Path:
+    """Train the standard generator; a training that was stopped goes on where it was.
+
+    Parameters
+    ----------
+    store : Store
+        Real spectra.
+    out : path-like
+        Folder of the generator.
+    config : GeneratorConfig
+        The recipe.
+
+    Returns
+    -------
+    Path
+        The folder: ``generator.safetensors``, ``split.parquet``, ``log.jsonl``,
+        ``checkpoints/`` and, last, the manifest of kind ``gan``.
+
+    Raises
+    ------
+    DataError
+        If the data do not suffice or hold NaN, a checkpoint is of another configuration,
+        version or data, no checkpoint is whole, or the training diverges.
+    """
+    folder = check_writable_folder(out)
+    data = training_set(store, config)
+    same = {**config.comparable(), "format": FORMAT, "data": data.fingerprint()}
+    done, state, lines = resume(folder, same)
+    sequence = latent.Sequence(data.code, config.neighbours)
+    if state is None:
+        k = min(config.components, len(data.rows) - 1)
+        groups = int(data.group.max()) + 1
+        state = latent.start(data.values, data.good, sequence, k=k, groups=groups)
+    if done < config.epochs:
+        (folder / "manifest.json").unlink(missing_ok=True)
+    with atomic_path(folder / "split.parquet") as path:
+        table = store.meta.select("row", "star_id").with_columns(split=pl.Series(data.split))
+        table.write_parquet(path)
+    started = time.monotonic()
+    for epoch in track(range(done, config.epochs), title="training"):
+        state, likelihood = _next(state, data, sequence, epoch=epoch, folder=folder)
+        lines.append(
+            {
+                "epoch": epoch + 1,
+                "log_likelihood": likelihood,
+                "noise": float(np.sqrt(np.median(state.scatter))),
+                "seconds": round(time.monotonic() - started, 2),
+            }
+        )
+        save_progress(folder, state, lines, same)
+    finish(store, folder, state, data, config, n_epochs=max(done, config.epochs))
+    return folder
+
+
+def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
+    """The training spectra of a store, made alike.
+
+    Raises
+    ------
+    DataError
+        If a type has no spectrum, fewer than 8 are left for training, or one holds NaN.
+    """
+    rows = select(store, config.types)
+    split = make_split(
+        store.meta,
+        TrainConfig(
+            split_seed=config.split_seed,
+            validation=config.validation,
+            test=config.test,
+            leave_out=config.leave_out,
+        ),
+    )
+    train = _thin(store, rows[split[rows] == "train"], config)
+    _check(store, train, n_all=len(rows), types=config.types)
+    alike = harmonise(store, train, resolving_power=config.resolving_power)
+    good = alike.good & (alike.flux > _FLUX[0]) & (alike.flux < _FLUX[1])
+    enough = good.mean(axis=1) > _LEAST_GOOD
+    alike, good, train = alike.take(enough), good[enough], train[enough]
+    if len(train) < FEWEST:
+        raise DataError(f"{len(train)} spectra with enough good pixels", path=store.folder)
+    shape, known = log_shape(store, train, alike.flux, good)
+    return TrainingSet(
+        values=np.concatenate([np.where(good, alike.flux, 0), shape], axis=1).astype(np.float32),
+        good=np.concatenate([good, known], axis=1),
+        code=known_codes(alike.code, alike.type),
+        group=_groups(alike.survey),
+        rows=train,
+        split=split,
+        blunter=alike.blunter,
+    )
+
+
+def log_shape(
+    store: Store, rows: NDArray[np.int64], flat: NDArray[np.float32], good: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Logarithm of the broad shape at the knots and where it is known, each (n, n_knots).
+
+    It is what the flux of the store has more than the flux over the broad shape; zero on
+    average over the knots between 4400 and 5500 Angstrom.
+    """
+    flux, _ = store.arrays(rows)
+    value = np.zeros((len(rows), KNOTS.size))
+    known = np.zeros(value.shape, bool)
+    for j, at in enumerate(np.searchsorted(store.wave, KNOTS)):
+        window = slice(max(at - _WINDOW, 0), at + _WINDOW)
+        use = good[:, window]
+        count = np.maximum(use.sum(axis=1), 1)
+        raw = np.where(use, flux[:, window], 0).sum(axis=1) / count
+        over = np.where(use, flat[:, window], 0).sum(axis=1) / count
+        known[:, j] = (use.mean(axis=1) > 0.5) & (raw > 0) & (over > 0) if use.size else False
+        value[known[:, j], j] = np.log(raw[known[:, j]] / over[known[:, j]])
+    level = (value * known)[:, LEVEL].sum(axis=1) / np.maximum(known[:, LEVEL].sum(axis=1), 1)
+    known &= known[:, LEVEL].any(axis=1, keepdims=True)
+    value = np.clip(value - level[:, None], -4, 4)
+    return np.where(known, value, 0).astype(np.float32), known
+
+
+def _thin(store: Store, train: NDArray[np.int64], config: GeneratorConfig) -> NDArray[np.int64]:
+    """At most `crowd` spectra a subclass, in the order of the store."""
+    meta = store.meta[train.tolist()]
+    code = meta["code"].cast(pl.Float64).to_numpy().astype(float)
+    types = meta["type"].to_numpy().astype(str)
+    place = np.floor(known_codes(code, types)).astype(np.int64)
+    order = np.random.default_rng(config.seed).permutation(len(train))
+    kept = [order[place[order] == p][: config.crowd] for p in np.unique(place)]
+    return train[np.sort(np.concatenate(kept))] if kept else train
+
+
+def _check(store: Store, train: NDArray[np.int64], *, n_all: int, types: str) -> None:
+    if len(train) < FEWEST:
+        raise DataError(
+            f"{len(train)} spectra of types {types} are left for training of {n_all}; {FEWEST} "
+            "are needed at least",
+            path=store.folder,
+            remedy="gather more, take more types, or keep fewer stars out (--test)",
+        )
+    flux, error = store.arrays(train)
+    broken = ~(np.isfinite(flux) & np.isfinite(error)).all(axis=1)
+    if broken.any():
+        names = ", ".join(f"row {r}" for r in train[broken][:5])
+        raise DataError(
+            f"{broken.sum()} training spectra hold NaN or infinity ({names})",
+            path=store.folder,
+            remedy="build the store again; `build` masks such pixels",
+        )
+
+
+def _groups(survey: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Number of each spectrum's source; small sources share the last one."""
+    names, place, count = np.unique(survey, return_inverse=True, return_counts=True)
+    large = np.flatnonzero(count >= _FEWEST_IN_GROUP)
+    number = np.full(names.size, len(large))
+    number[large] = np.arange(len(large))
+    return np.asarray(number[place], np.int64)
+
+
+def _next(
+    state: latent.Factors, data: TrainingSet, sequence: latent.Sequence, *, epoch: int, folder: Path
+) -> tuple[latent.Factors, float]:
+    problem = "the likelihood is not finite"
+    try:
+        new, likelihood = latent.iterate(
+            state, data.values, data.good, sequence=sequence, group=data.group
+        )
+        whole = all(np.isfinite(a).all() for a in new.arrays().values())
+    except np.linalg.LinAlgError as error:
+        whole, likelihood, new, problem = False, float("nan"), state, str(error)
+    if whole and np.isfinite(likelihood):
+        return new, likelihood
+    good = f"the checkpoint of epoch {epoch} is good" if epoch else "no checkpoint came before"
+    raise DataError(
+        f"training diverged in epoch {epoch + 1} ({problem}); {good}",
+        path=folder,
+        remedy="in another folder, with fewer --components or more --neighbours",
+    )
+
+
+def save_progress(
+    folder: Path, state: latent.Factors, lines: list[dict[str, Any]], same: dict[str, Any]
+) -> None:
+    """Write the log and the checkpoint to resume from; drop the oldest."""
+    epoch = lines[-1]["epoch"]
+    tensors = generator.tensors_of(state)
+    header = {"epoch": epoch, "same": same, "log": lines, "checksum": _checksum(state)}
+    checkpoint.save(_path(folder, epoch), tensors=tensors, state=header)
+    for old in _checkpoints(folder)[KEEP:]:
+        old.unlink()
+    _write_log(folder, lines)
+
+
+def resume(
+    folder: Path, same: dict[str, Any]
+) -> tuple[int, latent.Factors | None, list[dict[str, Any]]]:
+    """Take up the newest whole checkpoint: epochs done, the model, the log up to it."""
+    paths = _checkpoints(folder)
+    for path in paths:
+        try:
+            tensors, header = checkpoint.load(path)
+            checkpoint.check_same(path, found=header["same"], wanted=same)
+            state = generator.state_of(tensors)
+            if header["checksum"] != _checksum(state):
+                raise DataError("is not a whole checkpoint: its checksum differs", path=path)
+        except (DataError, ValueError, KeyError) as error:
+            if isinstance(error, DataError) and "whole checkpoint" not in error.problem:
+                raise  # another configuration, version or data: not to be passed over in silence
+            log.warning("%s; falling back to the one before", error)
+            continue
+        _write_log(folder, header["log"])
+        log.info("resuming after epoch %d", header["epoch"])
+        return int(header["epoch"]), state, header["log"]
+    if paths:
+        raise DataError(
+            "holds no whole checkpoint",
+            path=paths[0].parent,
+            remedy="remove the folder to start anew",
+        )
+    return 0, None, []
+
+
+def finish(
+    store: Store, folder: Path, state: latent.Factors, data: TrainingSet, config: GeneratorConfig,
+    *, n_epochs: int,
+) -> None:  # fmt: skip
+    """Write the generator and, last, the manifest."""
+    n_pix = store.wave.size
+    known = data.good[:, :n_pix].sum(axis=0) >= FEWEST_AT_PIXEL
+    trained = StandardGenerator(
+        state, code=data.code, wave=store.wave, covered=known, config=config
+    )
+    generator.save(trained, folder / generator.WEIGHTS)
+    content = {
+        "recipe": "standard", "types": trained.types, "config": asdict(config),
+        "epochs": n_epochs, "store": str(store.folder.resolve()), "store_rows": len(store),
+        "training_spectra": len(data.rows), "training_rows": data.rows,
+        "blunter": list(data.blunter),
+    }  # fmt: skip
+    write_manifest(folder, "gan", content)
+
+
+def _path(folder: Path, epoch: int) -> Path:
+    return folder / "checkpoints" / f"epoch-{epoch:05d}.safetensors"
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints, newest first."""
+    return sorted((folder / "checkpoints").glob("epoch-*.safetensors"), reverse=True)
+
+
+def _checksum(state: latent.Factors) -> int:
+    """A checksum over all values; safetensors has none."""
+    value = 0
+    for _, array in sorted(state.arrays().items()):
+        value = crc32(np.ascontiguousarray(array).tobytes(), value)
+    return value
+
+
+def _write_log(folder: Path, lines: list[dict[str, Any]]) -> None:
+    with atomic_path(folder / "log.jsonl") as path:
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))

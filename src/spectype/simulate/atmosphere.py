@@ -38,7 +38,7 @@ def temperature(teff: float, tau: Floats) -> Floats:
     """Temperature [K] at Rosseland depths."""
     hopf = 0.7104 - 0.1331 * np.exp(-3.4488 * tau)
     grey = teff * (0.75 * (tau + hopf)) ** 0.25
-    sunlike = float(np.interp(teff, [3700, 4400, 7500, 10000], [0.0, 1.0, 1.0, 0.0]))
+    sunlike = float(np.interp(teff, [3700, 4400, 9000, 14000], [0.0, 1.0, 1.0, 0.0]))
     law = np.zeros_like(tau)
     if sunlike > 0:
         law += sunlike * _blanketed(grey, teff, tau)
@@ -48,12 +48,13 @@ def temperature(teff: float, tau: Floats) -> Floats:
 
 
 def _blanketed(grey: Floats, teff: float, tau: Floats) -> Floats:
-    """F to K stars: a fit, within 1 %, to the MARCS model of the Sun, scaled with Teff.
+    """A to K stars: a fit, within 1 %, to the MARCS model of the Sun, scaled with Teff.
 
     Lines cool the layers above optical depth 0.03 and warm those below; convection flattens the
-    deep ones.
+    deep ones of stars with an outer convection zone.
     """
-    flat = (grey**-8.0 + (1.524 * teff) ** -8.0) ** (-1 / 8)
+    ceiling = teff * float(np.interp(teff, [7800, 10000], [1.524, 3.0]))
+    flat = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
     return np.asarray(flat * (1.0275 - 0.045 * np.log10(1 + 0.0316 / tau)), dtype=np.float64)
 
 

@@ -34,7 +34,8 @@ _F = {
 _NEUTRAL = {(2, 3): (1180.0, 0.677), (2, 4): (2320.0, 0.455), (2, 5): (4208.0, 0.380)}
 
 ELECTRONS = 0.8  # share of the ions' wing that electrons add
-_ASYMPTOTE = 1.5 * (1 + ELECTRONS)
+# On either side of the line, as K is defined: 1.5 beta**-2.5 for the ions.
+_ASYMPTOTE = 3.0 * (1 + ELECTRONS)
 _CORE = (_ASYMPTOTE * 1.3213) ** (2 / 3)  # normalises 1 / (1 + (beta/core)**2.5) with that wing
 
 
@@ -55,7 +56,8 @@ class SeriesLine:
         if known is not None:
             return known
         n, m = self.lower, self.upper
-        return float(5.5e-5 * (n * m) ** 4 / (m * m - n * n) / self.charge**5)
+        scale = 5.5e-5 / (1 + 0.13 / (m - n))
+        return float(scale * (n * m) ** 4 / (m * m - n * n) / self.charge**5)
 
 
 def lines(first: float, last: float) -> Iterator[SeriesLine]:

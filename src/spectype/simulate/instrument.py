@@ -30,6 +30,7 @@ FIRST_LOG, LOG_STEP = 3.5682, 1e-4
 BANDS = {
     "u": (3700, 4000), "g": (4000, 5500), "r": (5600, 6900), "i": (6900, 8200), "z": (8200, 9000),
 }  # fmt: skip
+MOST_PIXELS = 3909
 WIDTHS = np.array([0.9, 1.0, 1.1, 1.22])  # line-spread functions of fibres, relative to the mean
 _SKY_LEVEL = 25.0  # median of the sky's counts a pixel, before throughput
 
@@ -88,7 +89,7 @@ class Exposure:
     snr: dict[str, float]
 
 
-def pixels(n: int = 3909) -> Floats:
+def pixels(n: int = MOST_PIXELS) -> Floats:
     """LAMOST's wavelengths [Angstrom, vacuum], shape (n,)."""
     return np.asarray(10 ** (FIRST_LOG + LOG_STEP * np.arange(n)), dtype=np.float64)
 
@@ -160,7 +161,7 @@ INTERSTELLAR = (
 
 
 @lru_cache(maxsize=8)
-def line_spread(width: float, n_pixels: int) -> Any:
+def line_spread(width: float, n_pixels: int = MOST_PIXELS) -> Any:
     """Matrix (n_pixels, len(WAVE)): line-spread function and pixel, as one sparse product."""
     from scipy.sparse import csr_array
 
@@ -191,11 +192,21 @@ def _fine() -> tuple[Floats, Floats, Floats]:
     return extinction(WAVE), depth["oxygen"], depth["water"]
 
 
-@lru_cache(maxsize=2)
-def _sky(n_pixels: int) -> tuple[Floats, Floats]:
-    """Night sky (counts before throughput, continuum 1) and its lines alone, on the pixels."""
-    lines = _sky_lines(pixels(n_pixels))
-    return 1 + lines, lines
+@lru_cache(maxsize=1)
+def _sky() -> tuple[Floats, Floats, Floats]:
+    """Night sky (counts before throughput, continuum 1), its lines alone, and their gradient."""
+    lines = _sky_lines(pixels())
+    return 1 + lines, lines, np.gradient(lines)
+
+
+@lru_cache(maxsize=1)
+def _response() -> Floats:
+    """Photons a pixel for flux a wavelength, relative, on all pixels."""
+    return _photons(pixels())
+
+
+def _photons(wave: Floats) -> Floats:
+    return np.asarray(throughput(wave) * (wave / 5000) ** 2, dtype=np.float64)
 
 
 def _sky_lines(wave: Floats) -> Floats:
@@ -218,7 +229,7 @@ def noise_variance(wave: Floats) -> tuple[Floats, Floats]:
     wave : ndarray, shape (n_pix,)
         Vacuum wavelength [Angstrom].
     """
-    response = throughput(wave) * (wave / 5000) ** 2
+    response = _photons(wave)
     sky_counts = _SKY_LEVEL * response * (1 + _sky_lines(wave))
     rest = _variance(np.zeros_like(wave), sky_counts) / response**2
     return np.asarray(1 / response, dtype=np.float64), rest
@@ -299,21 +310,21 @@ def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> 
     n = conditions.n_pixels
     light = shift(rotate(light, conditions.rotation), conditions.velocity)
     light = _through_air(redden(light, conditions.ebv), rng)
-    flux = line_spread(float(rng.choice(WIDTHS)), n) @ light
+    # All pixels, then the file's: so one matrix serves files of every length.
+    flux = (line_spread(float(rng.choice(WIDTHS))) @ light)[:n]
     wave = pixels(n)
-    middle = np.median(flux[_in_band(wave, "g")])
+    middle = np.median(flux[_in_band("g")])
     if not (np.isfinite(flux).all() and middle > 0):
         raise UsageError("the object has no light in the g band")
     flux = flux / middle
-    response = throughput(wave) * (wave / 5000) ** 2  # photons a pixel for flux a wavelength
-    sky, sky_lines = _sky(n)
+    response, sky = _response()[:n], _sky()[0][:n]
     # A brighter star is observed under the same sky: sky counts go as the S/N wanted allows.
     sky_counts = response * sky * rng.lognormal(np.log(_SKY_LEVEL), 0.5)
-    photons = _photons_for(conditions.snr_g, flux * response, sky_counts, _in_band(wave, "g"))
+    photons = _photons_for(conditions.snr_g, flux * response, sky_counts, _in_band("g"))
     counts = photons * flux * response
     variance = _variance(counts, sky_counts)
     noisy = counts + rng.standard_normal(n) * np.sqrt(variance)
-    noisy += sky_counts * _sky_residual(n, sky_lines, rng)
+    noisy += sky_counts * _sky_residual(n, rng)
     per_flux = photons * response
     ivar = per_flux**2 / variance
     noise_free_snr = counts / np.sqrt(variance)
@@ -325,23 +336,31 @@ def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> 
     )
 
 
-def _photons_for(snr: float, counts: Floats, sky: Floats, band: NDArray[np.bool_]) -> float:
-    """Scale of `counts` at which the median S/N in `band` is the wanted one (bisection)."""
+def _photons_for(snr: float, counts: Floats, sky: Floats, band: slice) -> float:
+    """Scale of `counts` at which the median S/N in `band` is the wanted one.
+
+    The S/N grows with the scale to a power between a half and one: secants in logarithms find it.
+    """
     c, s = counts[band], sky[band]
-    low, high = -6.0, 12.0
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        a = 10**middle * c
-        if np.median(a / np.sqrt(_variance(a, s))) < snr:
-            low = middle
-        else:
-            high = middle
-    return float(10**high)
+    wanted = np.log10(snr)
+    x, power, before = 2 * wanted - np.log10(np.median(c)), 0.75, (0.0, 0.0)
+    for step in range(60):
+        a = 10**x * c
+        reached = float(np.log10(np.median(a / np.sqrt(_variance(a, s)))))
+        if abs(reached - wanted) < 1e-6:
+            break
+        if step and abs(x - before[0]) > 1e-9:
+            power = float(np.clip((reached - before[1]) / (x - before[0]), 0.4, 1.2))
+        before = (x, reached)
+        x += (wanted - reached) / power
+    return float(10**x)
 
 
-def _in_band(wave: Floats, band: str) -> NDArray[np.bool_]:
-    first, last = BANDS[band]
-    return (wave >= first) & (wave < last)
+@lru_cache(maxsize=8)
+def _in_band(band: str) -> slice:
+    """Pixels of a band; a file may end before its last."""
+    first, last = np.searchsorted(pixels(), BANDS[band])
+    return slice(int(first), int(last))
 
 
 def _through_air(light: Floats, rng: np.random.Generator) -> Floats:
@@ -353,11 +372,12 @@ def _through_air(light: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(light * np.exp(-airmass * depth), dtype=np.float64)
 
 
-def _sky_residual(n: int, lines: Floats, rng: np.random.Generator) -> Floats:
+def _sky_residual(n: int, rng: np.random.Generator) -> Floats:
     """Part of the sky that the subtraction leaves: a scale error and a shift of its lines."""
+    sky, lines, gradient = (part[:n] for part in _sky())
     scale, strength, move = rng.normal(0, [0.003, 0.015, 0.02])
-    shape = strength * lines + move * np.gradient(lines)
-    return np.asarray(scale + shape / (1 + lines), dtype=np.float64)
+    shape = strength * lines + move * gradient
+    return np.asarray(scale + shape / sky, dtype=np.float64)
 
 
 def _calibration_error(wave: Floats, rng: np.random.Generator) -> Floats:
@@ -394,9 +414,7 @@ def _finish(
             andmask[at : at + wide] = 1.0
     if conditions.zero_tail:
         flux[-conditions.zero_tail :] = 0
-    reached = {
-        band: float(np.round(max(np.median(snr[_in_band(wave, band)]), 0.0), 2)) for band in BANDS
-    }
+    reached = {band: float(np.round(max(np.median(snr[_in_band(band)]), 0.0), 2)) for band in BANDS}
     return Exposure(
         wave=wave, flux=flux.astype(np.float32), ivar=ivar.astype(np.float32),
         andmask=andmask, ormask=ormask, snr=reached,

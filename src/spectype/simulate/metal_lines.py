@@ -1,9 +1,9 @@
 """Lines of metals and neutral helium: the list, and Voigt profiles.
 
-The list is `atomic_lines.txt` beside this module (after the NIST Atomic Spectra Database and
-Kurucz, not checked against them line by line). Damping:
-radiation, the classical constant; neutral hydrogen and helium, see `_NEUTRAL`; electrons: Griem 1974 (Spectral Line Broadening by Plasmas) and Dimitrijevic &
-Sahal-Brechot 1990 (A&AS 82, 519) for He I, a mean of such widths for other lines of hot stars.
+The list is `atomic_lines.txt` beside this module; its head says what it was checked against.
+Damping: radiation, the classical constant; neutral hydrogen and helium, see `_NEUTRAL`; electrons:
+Griem 1974 (Spectral Line Broadening by Plasmas) and Dimitrijevic & Sahal-Brechot 1990 (A&AS 82,
+519) for He I, a mean of such widths for other lines of hot stars.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HELIUM = {
 # these theories raise lines of Fe I.
 _NEUTRAL = {
     ("Na", 0, 0.0): (407.0, 0.273), ("Mg", 0, 2.71): (731.0, 0.238), ("Ca", 0, 0.0): (372.0, 0.238),
-    ("Ca", 1, 0.0): (234.0, 0.223), ("Ca", 1, 1.70): (291.0, 0.275),
+    ("Ca", 1, 0.0): (234.0, 0.223), ("Ca", 1, 1.69): (291.0, 0.275),
 }  # fmt: skip
 _UNSOELD = 1.4
 

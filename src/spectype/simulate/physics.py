@@ -38,12 +38,12 @@ def departures(teff: float) -> dict[tuple[str, int], float]:
     stars.
     """
     return {
-        ("H", 0): float(np.interp(teff, [20000, 29000], [1.0, 2.2])),
+        ("H", 0): float(np.interp(teff, [22000, 29000], [1.0, 1.8])),
         ("He", 0): 1.6,
         ("He", 1): float(
             np.interp(teff, [27000, 31000, 33300, 37000, 42000], [2.5, 14.0, 12.0, 5.0, 2.5])
         ),
-        ("Ca", 1): float(np.interp(teff, [5600, 7500, 12000], [1.0, 0.42, 0.3])),
+        ("Ca", 1): float(np.interp(teff, [5600, 7500, 12000], [1.0, 0.85, 0.8])),
     }
 
 
@@ -226,7 +226,9 @@ def _veil(gas: Gas, grid: Floats, background: Floats) -> Floats:
     """
     iron = gas.stages["Fe"][0] * np.exp(-3.0 / (K_EV * gas.temperature))
     # Below 4000 Angstrom the list itself is dense.
-    run = np.exp(-np.clip(grid - 4000, 0, None) / 350 - np.clip(4000 - grid, 0, None) / 80)
+    redward = np.clip(grid - 4000, 0, None)
+    run = 0.85 * np.exp(-redward / 350) + 0.15 * np.exp(-redward / 2000)
+    run = run * np.exp(-np.clip(4000 - grid, 0, None) / 80)
     oxide = np.clip((5500.0 - grid) / 900.0, 0.0, 1.0)
     weak = VEIL * iron[:, None] * run
     # Weak lines leave light between them: they cannot do more than triple the opacity.

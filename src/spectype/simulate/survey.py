@@ -37,6 +37,7 @@ COLUMNS = (
     + [f"mag{i}" for i in range(1, 8)]
     + ["tsource", "fibertype", "tfrom", "tcomment", "file"]
 )
+_TRUTH = tuple(f.name for f in fields(Target) if f.name != "height")
 _RELEASES = {
     "image-subcontinuum": "LAMOST DR1", "image-wavelength": "LAMOST DR6",
     "bintable-coadd": "LAMOST DR9",
@@ -374,7 +375,7 @@ def _truth_row(
     target: Target, plan: Plan, i: int, header: dict[str, Any], path: str
 ) -> dict[str, Any]:
     star = np.isfinite(target.code) and target.kind not in ("GALAXY", "QSO")
-    truth = {f.name: getattr(target, f.name) for f in fields(target) if f.name != "height"}
+    truth = {name: getattr(target, name) for name in _TRUTH}
     return {
         "path": path, "obsid": header["obsid"], "target": int(plan.star[i]), **truth,
         "type": mk.type_of(target.code) if star else "",

@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "simulate": ("spectype.cli.simulate:simulate", "Write a simulated LAMOST release."),
     "gan": ("spectype.cli.gan:app", "Train generators of rare stars, draw samples, judge them."),
     "train": ("spectype.cli.train:train", "Train a network on a store."),
+    "sweep": ("spectype.cli.sweep:sweep", "The reference study's sweeps, beside its figures."),
     "evaluate": ("spectype.cli.evaluate:evaluate", "Judge a run on stars it has not seen."),
     "report": ("spectype.cli.evaluate:report", "Write the report of an evaluated run again."),
     "demo": ("spectype.cli.demo:demo", "The whole way on a simulated release."),

@@ -34,6 +34,13 @@ TITLES = {
     KEPT_OUT: "honest, other libraries",
     KEPT_OUT + PLAIN: "the same without synthetic spectra ",
 }
+SHORT = {
+    STUDY: "study's",
+    HONEST: "other stars",
+    HONEST + PLAIN: "no synthetic",
+    KEPT_OUT: "other libraries",
+    KEPT_OUT + PLAIN: "no synthetic ",
+}
 
 
 def write_audit(audit: Audit, folder: Path, *, about: Mapping[str, Any]) -> Path:
@@ -196,7 +203,7 @@ def _scores(cases: Mapping[str, Case], figures: Mapping[str, str]) -> str:
                "same networks without any synthetic spectrum in training.")
         + table(head, rows, caption="Small: 95 % intervals (Wilson), counting stars. The first "
                 "precision is the study's figure.")
-        + table(("library", *(TITLES[key].strip() for key in shown)), per,
+        + table(("library", *(SHORT[key] for key in shown)), per,
                 caption="Recall of the real O spectra by where they come from.")
     )  # fmt: skip
 

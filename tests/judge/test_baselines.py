@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spectype.classify import matching
 from spectype.classify.runtime import SHIPPED
 from spectype.cli import run
 from spectype.core import mk
@@ -168,15 +169,15 @@ def test_chi_square_is_that_of_a_direct_fit() -> None:
     weight[1, 300:] = 0
     good = np.ones_like(templates)
     good[2, :60] = 0
-    got = baselines._chi_square(flux, weight, templates, good)
+    got = matching.nearest(flux, weight, templates, good)
     x = np.linspace(-1, 1, n_pix)
     basis = np.stack([np.ones(n_pix), x], axis=1)
     for i in range(3):
         for j in range(4):
             values = []
-            for pixels in range(-baselines.FARTHEST, baselines.FARTHEST + 1):
-                w = np.sqrt(baselines._moved(weight[i], pixels) * good[j])
-                y = baselines._moved(flux[i], pixels) - templates[j]
+            for pixels in range(-matching.FARTHEST, matching.FARTHEST + 1):
+                w = np.sqrt(matching.moved(weight[i], pixels) * good[j])
+                y = matching.moved(flux[i], pixels) - templates[j]
                 fit = np.linalg.lstsq(basis * w[:, None], y * w, rcond=None)[0]
                 values.append((((y - basis @ fit) * w) ** 2).sum() / (w > 0).sum())
             assert got[i, j] == pytest.approx(min(values), rel=1e-3)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
@@ -30,6 +31,8 @@ COLUMNS = {
     "snr": ("snr", "snrg", "snr_g"),
     "synthetic": ("synthetic",),
 }
+#: Surveys whose labels are their pipeline's; names of others begin otherwise.
+PIPELINES = ("lamost",)
 _ROW = re.compile(r"row (\d+)$")
 
 
@@ -130,6 +133,11 @@ def _row_number(index: Any, layout: Any) -> int | None:
         return int(index)
     match = _ROW.match(str(layout or ""))
     return int(match.group(1)) if match else None
+
+
+def is_pipeline(survey: Iterable[str | None]) -> NDArray[np.bool_]:
+    """Which spectra of these surveys carry a pipeline's labels, not an expert's, shape (n,)."""
+    return np.array([(name or "").lower().startswith(PIPELINES) for name in survey], dtype=bool)
 
 
 def number(value: Any) -> float | None:

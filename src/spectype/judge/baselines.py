@@ -18,29 +18,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.classify.matching import nearest, normalised
 from spectype.core import mk
 from spectype.core.errors import DataError, DependencyError
 from spectype.core.files import atomic_path
 from spectype.core.lines import measure
 from spectype.core.progress import track
-from spectype.core.spectra import Spectra
-from spectype.dataset.preprocess import Continuum
+from spectype.dataset.labels import is_pipeline
 from spectype.dataset.store import Store
-from spectype.judge.predictions import is_pipeline
 
 if TYPE_CHECKING:
     import polars as pl
 
 FILE = "baselines.parquet"  #: in the run's folder: method, row, type, code
-FARTHEST = 5  #: velocity search [pixels of 69 km/s to each side]
-MODEL_ERROR = 0.05  #: of a template: resolution and calibration differ [of the flux]
 MOST_TEMPLATES = 2000
 TREES = 300
 # The best of three values each on validation stars of LAMOST and the libraries.
 COMPONENTS = 25
 NEIGHBOURS = 7
 PENALTY = 1.0  # C of the support vector machines
-_BLUR = 2.0  # common resolution: standard deviation [pixels]
 _BIN = 4  # pixels averaged for the methods that see pixels
 _CHUNK = 512
 
@@ -98,7 +94,7 @@ def read_sample(store: Store, meta: pl.DataFrame) -> Sample:
         z = np.where(np.abs(z) < 0.1, z, 0.0)  # NaN, -9999 and galaxies: left as they are
         columns = measure(spectra, redshift=z)
         indices = np.stack([v for k, v in columns.items() if not k.endswith("_error")], axis=1)
-        parts.append((*_normalised(spectra, z), indices))
+        parts.append((*normalised(spectra, z), indices))
     flux, weight, indices = (np.concatenate(kind) for kind in zip(*parts, strict=True))
     codes = [np.nan if code is None else float(code) for code in meta["code"]]
     return Sample(
@@ -109,35 +105,6 @@ def read_sample(store: Store, meta: pl.DataFrame) -> Sample:
         codes=np.array(codes, dtype=np.float64),
         expert=~is_pipeline(meta["survey"]),
     )
-
-
-def _normalised(spectra: Spectra, z: NDArray[np.float64]) -> tuple[Floats, Floats]:
-    """Flux over broad shape minus 1, at rest and at the common resolution, and its weight."""
-    from scipy.ndimage import gaussian_filter1d
-
-    flat = Continuum()(spectra)
-    good = (~flat.mask & (flat.ivar > 0)).astype(np.float32)
-    seen = gaussian_filter1d(good, _BLUR, axis=1, mode="constant")
-    blurred = gaussian_filter1d((flat.flux - 1.0) * good, _BLUR, axis=1, mode="constant")
-    good = good * (seen > 0.5)
-    flux = np.where(good > 0, np.clip(blurred / np.maximum(seen, 0.1), -1.0, 2.0), 0.0)
-    variance = 1.0 / np.where(good > 0, flat.ivar, 1.0) / (2.0 * np.sqrt(np.pi) * _BLUR)
-    weight = good / (variance + MODEL_ERROR**2)
-    step = np.median(np.diff(np.log(spectra.wave)))
-    for row, pixels in enumerate(np.rint(np.log1p(z) / step).astype(int)):
-        if pixels:
-            flux[row], weight[row] = _moved(flux[row], -pixels), _moved(weight[row], -pixels)
-    return flux.astype(np.float32), weight.astype(np.float32)
-
-
-def _moved(values: NDArray[Any], pixels: int) -> NDArray[Any]:
-    """Values (..., n_pix) moved to the right; zeros come in."""
-    out = np.roll(values, pixels, axis=-1)
-    if pixels > 0:
-        out[..., :pixels] = 0
-    elif pixels < 0:
-        out[..., pixels:] = 0
-    return out
 
 
 def template_matching(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
@@ -155,40 +122,14 @@ def template_matching(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
         generator = np.random.default_rng(seed)
         chosen = np.sort(generator.choice(chosen, MOST_TEMPLATES, replace=False))
     flux, good = train.flux[chosen], (train.weight[chosen] > 0).astype(np.float32)
-    nearest = np.concatenate(
+    best = np.concatenate(
         [
-            _chi_square(test.flux[part], test.weight[part], flux, good).argmin(axis=1)
+            nearest(test.flux[part], test.weight[part], flux, good).argmin(axis=1)
             for start in range(0, len(test), _CHUNK)
             for part in [slice(start, start + _CHUNK)]
         ]
     )
-    return train.types[chosen][nearest].tolist(), train.codes[chosen][nearest]
-
-
-def _chi_square(flux: Floats, weight: Floats, templates: Floats, good: Floats) -> Floats:
-    """Smallest reduced chi-square over velocities of each spectrum with each template.
-
-    ``sum w (d - t - a - b x)^2`` expanded into products of matrices; `flux` and `weight`
-    (n, n_pix), `templates` and their `good` pixels (n_templates, n_pix), result
-    (n, n_templates). Infinite with less than a tenth of the pixels in common.
-    """
-    x = np.linspace(-1.0, 1.0, flux.shape[1], dtype=np.float32)
-    mask, line, square = good.T, (templates * good).T, (templates**2 * good).T
-    best = np.full((len(flux), len(templates)), np.inf, np.float32)
-    for pixels in range(-FARTHEST, FARTHEST + 1):
-        d, w = _moved(flux, pixels), _moved(weight, pixels)
-        both = (w > 0).astype(np.float32) @ mask
-        s0, sx, sxx = w @ mask, (w * x) @ mask, (w * x**2) @ mask
-        e = (w * d) @ mask - w @ line
-        ex = (w * d * x) @ mask - (w * x) @ line
-        ee = (w * d**2) @ mask - 2.0 * (w * d) @ line + w @ square
-        determinant = s0 * sxx - sx**2
-        usable = (both >= 0.1 * flux.shape[1]) & (determinant > 1e-6 * s0 * sxx)
-        safe = np.where(usable, determinant, 1.0)
-        gain = (sxx * e**2 - 2.0 * sx * e * ex + s0 * ex**2) / safe
-        chi2 = np.where(usable, (ee - gain) / np.maximum(both, 1.0), np.inf)
-        np.minimum(best, chi2, out=best)
-    return best
+    return train.types[chosen][best].tolist(), train.codes[chosen][best]
 
 
 def principal_components(train: Sample, test: Sample, *, seed: int = 0) -> Guess:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spectype.classify.runtime import Model, load_model
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path, read_manifest
+from spectype.dataset.labels import is_pipeline
 from spectype.dataset.store import Store
 from spectype.judge import leaks
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 BATCH = 512
 SYSTEMS = ("mixed", "mk", "survey")
-#: Surveys whose labels are their pipeline's.
-PIPELINES = ("lamost",)
 
 
 def open_store(run: Path, store: str | Path | None) -> Store:
@@ -88,11 +87,6 @@ def predict_test(run: str | Path, store: Store, *, system: str = "mixed") -> pl.
     with atomic_path(folder / "predictions.parquet") as path:
         predictions.write_parquet(path)
     return predictions
-
-
-def is_pipeline(survey: Sequence[str | None] | pl.Series) -> NDArray[np.bool_]:
-    """Which spectra carry a survey pipeline's labels, shape (n,)."""
-    return np.array([(name or "").lower().startswith(PIPELINES) for name in survey], dtype=bool)
 
 
 def in_system(survey: Sequence[str | None] | pl.Series, system: str) -> NDArray[np.bool_]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.errors import DataError
+from spectype.dataset.labels import is_pipeline
 from spectype.judge import calibration, metrics
-from spectype.judge.predictions import is_pipeline
 
 if TYPE_CHECKING:
     import polars as pl

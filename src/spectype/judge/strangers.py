@@ -20,10 +20,10 @@ from spectype.core.files import atomic_path
 from spectype.core.flags import Flag
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.spectra import Spectra, concatenate
+from spectype.dataset.labels import is_pipeline
 from spectype.dataset.preprocess import replace
 from spectype.dataset.store import Store
 from spectype.judge import metrics
-from spectype.judge.predictions import is_pipeline
 from spectype.judge.scores import plain, texts
 from spectype.simulate import memory, objects
 from spectype.simulate.instrument import Conditions, observe

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cyclopts import App
 
-from spectype.core import mk
 from spectype.core.errors import DataError, DependencyError, UsageError
 
 try:
     from spectype.learn.gan import GanConfig
+    from spectype.learn.generator import GeneratorConfig
 except ImportError as error:
     raise DependencyError(
         f"generators need {error.name}", remedy='pip install "spectype[train]"'
@@ -41,6 +41,7 @@ def train(
     device: str | None = None,
     threads: int | None = None,
     reference: GanConfig = GanConfig(),  # noqa: B008
+    standard: GeneratorConfig = GeneratorConfig(),  # noqa: B008
 ) -> int:
     """Train a generator on the real stars of a store; run the same command again to resume.
 
@@ -63,7 +64,7 @@ def train(
         reference: the study's dense GAN, one pool of types. standard: conditional on type and
         subclass.
     types
-        Types to learn; O by default for the reference recipe.
+        Types to learn: the reference recipe's default is O, the standard one's all.
     epochs
         Passes over the training spectra; more can be added later.
     leave_out
@@ -78,16 +79,20 @@ def train(
         CPU threads; 0 lets torch choose.
     reference
         The reference recipe; the options above win over it.
+    standard
+        The standard recipe, likewise.
     """
     from spectype.dataset.store import Store
     from spectype.judge.gan_figures import draw
     from spectype.learn.gan_training import train_reference
+    from spectype.learn.generator_training import train_standard
 
     common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
               "split_seed": split_seed, "device": device, "threads": threads}  # fmt: skip
     if recipe == "standard":
-        raise UsageError("the standard recipe is not there yet")
-    train_reference(Store(store), out, with_options(reference, common), draw=draw)
+        train_standard(Store(store), out, with_options(standard, common))
+    else:
+        train_reference(Store(store), out, with_options(reference, common), draw=draw)
     print(
         f"generator in {out}; draw from it with: spectype gan sample {out} --n 1278 --out samples"
     )
@@ -209,7 +214,7 @@ def draw_samples(
     generator: Generator, n: int, *, code: float | None, kind: str | None, seed: int
 ) -> Samples:
     """Samples of a code, of a type's subclasses at random, or as the generator gives them."""
-    import numpy as np
+    from spectype.learn.generator import StandardGenerator
 
     if code is not None and kind is not None:
         raise UsageError("give --code or --type, not both")
@@ -217,9 +222,8 @@ def draw_samples(
         return generator.sample(n, code=code, seed=seed)
     if kind not in generator.types:
         raise UsageError(f"the generator knows {', '.join(generator.types)}, no {kind!r}")
-    if generator.recipe == "reference":
-        if len(generator.types) > 1:
-            raise DataError(f"its types {generator.types} are one pool; {kind} cannot be told")
-        return generator.sample(n, seed=seed)
-    subclasses = np.random.default_rng(seed).uniform(0, 9.5, n)
-    return generator.sample(n, code=10.0 * mk.index(kind) + subclasses, seed=seed)
+    if isinstance(generator, StandardGenerator):
+        return generator.sample(n, code=generator.codes(n, type=kind, seed=seed), seed=seed)
+    if len(generator.types) > 1:
+        raise DataError(f"its types {generator.types} are one pool; {kind} cannot be told")
+    return generator.sample(n, seed=seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.judge.canvas import ACCENT, GREY, INK, PALE, SECOND, new_figure, save, style
+from spectype.judge.canvas import ACCENT, INK, PALE, SECOND, new_figure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def draw(snapshot: Snapshot) -> None:
         wave=snapshot.wave,
         covered=snapshot.covered,
         real=snapshot.real,
-        title=f"16 samples after {snapshot.epoch} epochs (blue); nearest training spectrum (grey)",
+        title=f"16 samples after {snapshot.epoch} epochs (blue); nearest training spectrum (black)",
     )
     save(figure, folder / f"samples-{snapshot.epoch:06d}.png", dpi=110)
     if len(snapshot.log) > 1:
@@ -61,8 +61,8 @@ def samples_figure(
         low, high = np.nanquantile(real, [0.001, 0.999])
         for axis, sample in zip(axes, flux):
             near = real[nearest(sample, real)]
-            axis.plot(wave, near, color=GREY, lw=0.5)
             axis.plot(wave, np.where(covered, sample, np.nan), color=ACCENT, lw=0.5)
+            axis.plot(wave, near, color=INK, lw=0.4)  # on top: samples are the noisier ones
             axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         for axis in axes[12:]:
             axis.set_xlabel("vacuum wavelength at rest [Å]")

@@ -83,7 +83,8 @@ def commands():
         "plot": ["spectrum", "compare"],
         "catalogue": ["summary", "split", "sample"],
         "fetch": ["lamost", "night", "catalogue", "jacoby", "obsids"],
-        "bench": ["read", "catalogue"],
+        "bench": ["read", "catalogue", "gan"],
+        "gan": ["train", "sample", "table", "evaluate", "audit"],
     }
     return [[verb, *sub] for verb in VERBS for sub in ([s] for s in nested.get(verb, []))] + [
         [verb] for verb in VERBS if verb not in nested

@@ -38,7 +38,7 @@ def temperature(teff: float, tau: Floats) -> Floats:
     """Temperature [K] at Rosseland depths."""
     hopf = 0.7104 - 0.1331 * np.exp(-3.4488 * tau)
     grey = teff * (0.75 * (tau + hopf)) ** 0.25
-    sunlike = float(np.interp(teff, [3700, 4400, 9000, 14000], [0.0, 1.0, 1.0, 0.0]))
+    sunlike = float(np.interp(teff, [3700, 4400, 7800, 10800], [0.0, 1.0, 1.0, 0.0]))
     law = np.zeros_like(tau)
     if sunlike > 0:
         law += sunlike * _blanketed(grey, teff, tau)
@@ -55,7 +55,9 @@ def _blanketed(grey: Floats, teff: float, tau: Floats) -> Floats:
     """
     ceiling = teff * float(np.interp(teff, [7800, 10000], [1.524, 3.0]))
     flat = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
-    return np.asarray(flat * (1.0275 - 0.045 * np.log10(1 + 0.0316 / tau)), dtype=np.float64)
+    # The fewer lines a star has, the less they warm: so that its flux stays near sigma T**4.
+    warm = float(np.interp(teff, [6000, 8000], [0.0275, 0.01]))
+    return np.asarray(flat * (1 + warm - 0.045 * np.log10(1 + 0.0316 / tau)), dtype=np.float64)
 
 
 def _cooled(grey: Floats, teff: float, tau: Floats) -> Floats:

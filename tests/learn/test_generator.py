@@ -212,7 +212,7 @@ def test_checkpoint_of_another_configuration_is_refused(store, tmp_path):
 def test_divergence_keeps_the_checkpoint_before(store, tmp_path, monkeypatch):
     folder = train_standard(store, tmp_path / "g", small(types="OBA", epochs=2))
     monkeypatch.setattr(latent, "iterate", lambda state, *a, **k: (state, float("nan")))
-    with pytest.raises(DataError, match="diverged in epoch 3.*epoch 2 is good"):
+    with pytest.raises(DataError, match=r"diverged in epoch 3.*epoch 2 is good"):
         train_standard(store, folder, small(types="OBA", epochs=4))
 
 

@@ -65,7 +65,7 @@ def clock() -> Clock:
 def client(archive: Any, clock: Clock) -> Client:
     """A client of the local archive: real sockets, no real waiting."""
     return Client(
-        HttpTransport(connect_timeout=2, read_timeout=0.5),
+        HttpTransport(connect_timeout=20, read_timeout=20),  # a busy machine is not a slow server
         mirror=archive.url,
         policy=Policy(attempts=4),
         sleep=clock.sleep,

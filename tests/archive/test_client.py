@@ -154,8 +154,10 @@ def test_redirects_that_never_end(archive: Any, client: Client, local: Any) -> N
 
 def test_slow_server_is_tried_again(archive: Any, client: Client, local: Any) -> None:
     whole = local.send(local.spectrum(7))
-    archive.on("7", local.after(0.9, whole), whole)
-    assert get_fits(client, URL, obsid=7).content == local.spectrum(7)
+    archive.on("7", local.after(1.5, whole), whole)
+    hasty = replace(client, transport=HttpTransport(read_timeout=1.0))
+    assert get_fits(hasty, URL, obsid=7).content == local.spectrum(7)
+    assert len(archive.requests) >= 2
 
 
 def test_slow_for_ever(archive: Any, clock: Any, local: Any) -> None:
@@ -244,6 +246,8 @@ def test_token_is_in_no_error_and_no_log(
     }
     archive.on("7", answers[fault])
     impatient = replace(trusted, policy=Policy(attempts=1))
+    if fault == "slow":
+        impatient = replace(impatient, transport=HttpTransport(read_timeout=0.4))
     with caplog.at_level(logging.DEBUG), pytest.raises(Failure) as caught:
         get_fits(impatient, URL, obsid=7)
     assert SECRET in archive.requests[0][1]  # it was sent: there was something to leak

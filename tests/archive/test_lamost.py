@@ -378,6 +378,19 @@ def test_sample_table_gives_places(tmp_path: Path) -> None:
         assert second == Wanted(6, None)
 
 
+def test_a_table_with_gaps(tmp_path: Path) -> None:
+    path = tmp_path / "G.csv"
+    path.write_text("obsid|class\r\n7.0|STAR\r\n|STAR\r\n8|STAR\r\n7|STAR\r\n")
+    wishes = read_wishes(path)
+    assert [item.obsid for item in wishes.items] == [7, 8]
+    assert (wishes.duplicates, wishes.without) == (1, 1)
+    pl.DataFrame({"obsid": [5, None]}).write_parquet(tmp_path / "no-suffix")
+    assert read_wishes(tmp_path / "no-suffix").without == 1
+    path.write_text("obsid,class\n7,STAR\nseven,STAR\n")
+    with pytest.raises(DataError, match="row 2: 'seven'"):
+        read_wishes(path)
+
+
 @pytest.mark.real
 def test_names_and_addresses_of_all_real_files(real_data: Path) -> None:
     with (real_data / "catalogue" / "lamost_extract.csv").open() as handle:

@@ -111,6 +111,14 @@ def test_one_per_star_keeps_the_best(tables: Path, tmp_path: Path) -> None:
     assert (joined["snrg"] == joined["snrg_best"]).all()
 
 
+def test_a_star_is_named_after_its_first_row(tables: Path, tmp_path: Path) -> None:
+    sample(tables, tmp_path / "s", config=SampleConfig(per_type="all"))
+    table = table_of(tmp_path / "s").sort("catalogue_row")
+    first = table.group_by("ra", "dec", maintain_order=True).agg(pl.col("designation").first())
+    named = table.join(first, on=["ra", "dec"], suffix="_first")
+    assert (named["star_id"] == named["designation_first"]).all()
+
+
 def test_balanced_by_subclass(tables: Path, tmp_path: Path) -> None:
     config = SampleConfig(per_type="80", balance=True)
     sample(tables, tmp_path / "s", config=config)

@@ -162,7 +162,10 @@ def test_a_folder_that_is_no_split(tmp_path: Path) -> None:
         open_split(tmp_path)
 
 
-def test_full_disk_leaves_nothing_behind(write: Write, row: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_full_disk_leaves_nothing_behind(
+    write: Write, row: Any, tmp_path: Path, format: str
+) -> None:
     """The kernel refuses to write (a file-size limit stands for the full disk)."""
     path = write([row(i, "STAR", "G2", ra=i / 977, dec=i / 1373) for i in range(20_000)])
     code = (
@@ -172,7 +175,8 @@ def test_full_disk_leaves_nothing_behind(write: Write, row: Any, tmp_path: Path)
         "sys.exit(run(sys.argv[1:]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "catalogue", "split", str(path), "--out", str(tmp_path / "o")],
+        [sys.executable, "-c", code, "catalogue", "split", str(path), "--out", str(tmp_path / "o"),
+         "--format", format],
         capture_output=True, text=True, env={**os.environ, "POLARS_MAX_THREADS": "1"}, check=False,
     )  # fmt: skip
     assert done.returncode == 1

@@ -38,10 +38,13 @@ class Wishes:
         In the order of the list.
     duplicates : int
         Entries that stood there before.
+    without : int
+        Rows of a table that have no obsid, and so cannot be asked for.
     """
 
     items: list[Wanted]
     duplicates: int = 0
+    without: int = 0
 
 
 def read_wishes(path: str | Path) -> Wishes:
@@ -49,7 +52,7 @@ def read_wishes(path: str | Path) -> Wishes:
 
     Blank lines, comments (#), Windows line ends and duplicates are understood. A table (parquet,
     or CSV with a header) that has obsdate, lmjd, planid, spid and fiberid gives each file's
-    place in the survey's tree, too.
+    place in the survey's tree, too; its rows without an obsid are counted and passed over.
 
     Raises
     ------
@@ -63,20 +66,22 @@ def read_wishes(path: str | Path) -> Wishes:
         raise UsageError("does not exist", path=file, remedy="give a list of obsids")
     with file.open("rb") as handle:
         head = handle.read(4)
+    found: list[Wanted | None]
     if head == b"PAR1":
-        entries = list(_from_table(file))
+        found = list(_from_table(file, parquet=True))
     else:
         text = file.read_text(encoding="utf-8-sig", errors="replace")
         if re.match(r"(?:[^\n]*[,|;\t])?\s*\"?obsid\"?\s*(?:[,|;\t\r\n]|$)", text, re.IGNORECASE):
-            entries = list(_from_table(file))
+            found = list(_from_table(file, parquet=False))
         else:
-            entries = [Wanted(obsid) for obsid in _from_lines(text, file)]
+            found = [Wanted(obsid) for obsid in _from_lines(text, file)]
+    entries = [entry for entry in found if entry is not None]
     if not entries:
         raise DataError("holds no obsid", path=file, remedy="one obsid a line")
     items: dict[int, Wanted] = {}
     for entry in entries:
         items.setdefault(entry.obsid, entry)
-    return Wishes(list(items.values()), len(entries) - len(items))
+    return Wishes(list(items.values()), len(entries) - len(items), len(found) - len(entries))
 
 
 def _from_lines(text: str, file: Path) -> Iterator[int]:
@@ -91,11 +96,11 @@ def _from_lines(text: str, file: Path) -> Iterator[int]:
         yield int(entry)
 
 
-def _from_table(file: Path) -> Iterator[Wanted]:
+def _from_table(file: Path, *, parquet: bool) -> Iterator[Wanted | None]:
     import polars as pl
 
     try:
-        if file.suffix == ".parquet":
+        if parquet:
             rows = pl.read_parquet(file)
         else:
             with file.open(encoding="utf-8-sig", errors="replace") as handle:
@@ -110,10 +115,13 @@ def _from_table(file: Path) -> Iterator[Wanted]:
     parts = ("obsdate", "lmjd", "planid", "spid", "fiberid")
     known = [name for name in parts if name in rows.columns]
     extra = ["file"] if "file" in rows.columns else []
-    for row in rows.select("obsid", *known, *extra).iter_rows(named=True):
-        obsid = str(row["obsid"] or "").strip()
-        if not obsid.isdigit():
-            raise DataError(f"{obsid!r} in column obsid is no obsid", path=file)
+    for number, row in enumerate(rows.select("obsid", *known, *extra).iter_rows(named=True), 1):
+        obsid = str("" if row["obsid"] is None else row["obsid"]).strip().removesuffix(".0")
+        if not obsid:
+            yield None
+            continue
+        if not obsid.isascii() or not obsid.isdigit():
+            raise DataError(f"row {number}: {obsid[:40]!r} in column obsid is no obsid", path=file)
         yield Wanted(int(obsid), place_of(row) if len(known) == len(parts) else None)
 
 

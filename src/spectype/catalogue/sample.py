@@ -153,7 +153,8 @@ def sample(
     if config.one_per_star:
         stars = _stars(rows, config)
         keep = _best_of_each(rows["snr"], stars)
-        dropped["other spectra of the same star"] = len(rows) - keep.size
+        if keep.size < len(rows):
+            dropped["other spectra of the same star"] = len(rows) - keep.size
         rows, stars = rows[keep], stars[keep]
     chosen = _draw(rows, quotas, config.balance, rng)
     if not chosen.size:

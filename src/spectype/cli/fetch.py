@@ -75,6 +75,8 @@ def lamost(
     wishes = read_wishes(list_)
     if wishes.duplicates:
         print(f"{wishes.duplicates} obsids stand in the list more than once", file=sys.stderr)
+    if wishes.without:
+        print(f"{wishes.without} rows have no obsid: they cannot be asked for", file=sys.stderr)
     client = make_client(mirror, parallel)
     if dry_run:
         for item in wishes.items:

@@ -285,6 +285,13 @@ class TestFolder:
             write_release(blocked, settings=Settings(n=4, types=few, workers=1))
 
 
+def test_quasars_alone_need_no_star(tmp_path):
+    table = tmp_path / "types.csv"
+    table.write_text("type,count\nQSO,5\n")
+    counts = write_release(tmp_path / "out", settings=Settings(n=3, types=table, workers=1))
+    assert counts["QSO"] == 3 and len(list(tmp_path.rglob("*.fits.gz"))) == 3
+
+
 class TestCommandLine:
     def test_small_release(self, tmp_path, few, capsys):
         out = tmp_path / "out"

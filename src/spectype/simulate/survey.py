@@ -26,6 +26,7 @@ from spectype.simulate import layouts, objects
 from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.layouts import LAYOUTS, Layout
 from spectype.simulate.objects import KINDS, Target
+from spectype.simulate.physics import WAVE
 from spectype.simulate.plan import Plan, make_plan, read_weights
 from spectype.simulate.templates import Grid, Node, compute
 
@@ -229,7 +230,8 @@ def _templates(
     scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=".templates-", dir=folder))
     file = Path(scratch) / "log-flux.npy"
     rows = track(run.map(compute, iter(nodes)), total=len(nodes), title="computing stars")
-    np.save(file, np.stack(list(rows)))
+    # Quasars alone need no star.
+    np.save(file, np.array(list(rows), dtype=np.float32).reshape(len(nodes), len(WAVE)))
     return _Templates(str(file), nodes)
 
 

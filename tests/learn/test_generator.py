@@ -183,8 +183,11 @@ def test_interrupted_and_resumed_gives_the_same(store, tmp_path, monkeypatch):
     monkeypatch.setattr(latent, "iterate", iterate)
     train_standard(store, tmp_path / "cut", small(types="OBA"))
     one, two = (load_generator(tmp_path / name) for name in ("whole", "cut"))
-    for name, array in one.state.arrays().items():
-        np.testing.assert_array_equal(array, two.state.arrays()[name], err_msg=name)
+    assert set(one.parts) == set(two.parts) == {0, 1}
+    for number, part in one.parts.items():
+        other = two.parts[number].state.arrays()
+        for name, array in part.state.arrays().items():
+            np.testing.assert_array_equal(array, other[name], err_msg=name)
     logs = [(tmp_path / n / "log.jsonl").read_text().splitlines() for n in ("whole", "cut")]
     values = [[json.loads(line)["log_likelihood"] for line in log] for log in logs]
     assert values[0] == values[1] and len(values[0]) == 4
@@ -193,14 +196,14 @@ def test_interrupted_and_resumed_gives_the_same(store, tmp_path, monkeypatch):
 
 def test_corrupt_checkpoint_falls_back(store, tmp_path, caplog):
     folder = train_standard(store, tmp_path / "g", small(types="OBA", epochs=3))
-    good = load_generator(folder).state.z
+    good = load_generator(folder).parts[0].state.z
     newest = max((folder / "checkpoints").glob("*.safetensors"))
     content = bytearray(newest.read_bytes())
     content[-5] ^= 0xFF  # one bit pattern in the values: the header still reads well
     newest.write_bytes(content)
     train_standard(store, folder, small(types="OBA", epochs=3))
     assert "falling back" in caplog.text
-    np.testing.assert_array_equal(load_generator(folder).state.z, good)
+    np.testing.assert_array_equal(load_generator(folder).parts[0].state.z, good)
 
 
 def test_checkpoint_of_another_configuration_is_refused(store, tmp_path):

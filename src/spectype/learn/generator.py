@@ -40,7 +40,12 @@ class GeneratorConfig:
     types : str
         Types to learn. More types than are wanted help: neighbours are borrowed from.
     components : int
-        Factors of the model.
+        Factors of each part.
+    joints : tuple of float
+        Codes where one part of the sequence ends and the next begins. Each part has its own
+        basis: in one for all, the bands of M stars would leave nothing for lines of O stars.
+    margin : float
+        Subclasses beyond its ends from which a part learns, too.
     epochs : int
         Iterations of expectation and maximisation.
     neighbours : float
@@ -66,6 +71,8 @@ class GeneratorConfig:
 
     types: str = mk.TYPES
     components: int = 40
+    joints: tuple[float, ...] = (22.0, 45.0)
+    margin: float = 7.0
     epochs: int = 10
     neighbours: float = 12.0
     smoothing: float = 0.5
@@ -84,6 +91,15 @@ class GeneratorConfig:
         if not 0 <= self.smoothing <= 1:
             raise UsageError(f"a smoothing of {self.smoothing:g} is outside 0-1")
 
+    def part_of(self, code: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Number of the part of the sequence that each code belongs to."""
+        return np.searchsorted(self.joints, code, side="right")
+
+    def members(self, code: NDArray[np.float64], part: int) -> NDArray[np.bool_]:
+        """Which spectra of these codes a part learns from."""
+        ends = (-np.inf, *self.joints, np.inf)
+        return (code >= ends[part] - self.margin) & (code < ends[part + 1] + self.margin)
+
     def comparable(self) -> dict[str, Any]:
         """What may not change between a start and its resumption, as plain data."""
         free = {"epochs", "smoothing"}
@@ -91,15 +107,31 @@ class GeneratorConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
+@dataclass(frozen=True)
+class Part:
+    """The model of one part of the sequence.
+
+    Parameters
+    ----------
+    state : Factors
+        Of the spectra it has learnt from.
+    code : ndarray, shape (n,), float64
+        Their decimal codes.
+    """
+
+    state: Factors
+    code: NDArray[np.float64]
+
+
 class StandardGenerator:
     """A trained standard generator.
 
     Parameters
     ----------
-    state : Factors
-        The model.
+    parts : mapping of int to Part
+        Models by number of the part.
     code : ndarray, shape (n,), float64
-        Decimal codes of the training spectra.
+        Decimal codes of all training spectra.
     wave : ndarray, shape (n_pix,), float64
         Grid [Angstrom, vacuum].
     covered : ndarray, shape (n_pix,), bool
@@ -112,17 +144,20 @@ class StandardGenerator:
 
     def __init__(
         self,
-        state: Factors,
+        parts: Mapping[int, Part],
         *,
         code: NDArray[np.float64],
         wave: NDArray[np.float64],
         covered: NDArray[np.bool_],
         config: GeneratorConfig,
     ) -> None:
-        self.state, self.code, self.wave, self.covered = state, code, wave, covered
+        self.parts, self.code, self.wave, self.covered = parts, code, wave, covered
         self.config = config
         self.types = "".join(t for t in mk.TYPES if t in config.types)
-        self.law = Law(Sequence(code, config.neighbours), state.z, state.spread)
+        self.laws = {
+            number: Law(Sequence(p.code, config.neighbours), p.state.z, p.state.spread)
+            for number, p in parts.items()
+        }
 
     def codes(self, n: int, *, type: str | None = None, seed: int = 0) -> NDArray[np.float64]:
         """Codes of real spectra at random, rarer subclasses more often, shape (n,).
@@ -169,8 +204,15 @@ class StandardGenerator:
         wanted = np.broadcast_to(wanted, (n,)).copy()
         self._check_codes(wanted)
         rng = np.random.default_rng([seed, 20221])
-        z = self.law.draw(wanted, smoothing=self.config.smoothing, rng=rng)
-        values = self.state.mean + z.astype(np.float32) @ self.state.basis
+        values = np.empty((n, self.wave.size + KNOTS.size), np.float32)
+        numbers = np.array(sorted(self.parts))
+        place = self.config.part_of(wanted)
+        # A code just beyond the last spectrum may lie beyond a joint, too.
+        place = numbers[np.abs(place[:, None] - numbers).argmin(axis=1)]
+        for number in np.unique(place):
+            here, state = place == number, self.parts[number].state
+            z = self.laws[number].draw(wanted[here], smoothing=self.config.smoothing, rng=rng)
+            values[here] = state.mean + z.astype(np.float32) @ state.basis
         flux = np.where(self.covered, np.maximum(values[:, : self.wave.size], 0), 0)
         return Samples(
             wave=self.wave,
@@ -203,20 +245,29 @@ def shape_between(knots: FloatArray, wave: NDArray[np.float64]) -> FloatArray:
     return np.asarray(np.exp(np.clip(spline(np.log(inside)), -6, 6)), np.float32)
 
 
-def tensors_of(state: Factors) -> dict[str, torch.Tensor]:
-    """The model's arrays as tensors for a checkpoint."""
-    return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in state.arrays().items()}
+def tensors_of(states: Mapping[int, Factors]) -> dict[str, torch.Tensor]:
+    """The models' arrays as tensors for a checkpoint."""
+    return {
+        f"{number}.{name}": torch.from_numpy(np.ascontiguousarray(array))
+        for number, state in states.items()
+        for name, array in state.arrays().items()
+    }
 
 
-def state_of(tensors: Mapping[str, torch.Tensor]) -> Factors:
-    """The model of a checkpoint's tensors."""
-    return Factors.of({name: t.numpy() for name, t in tensors.items() if name in
-                       Factors.__dataclass_fields__})  # fmt: skip
+def states_of(tensors: Mapping[str, torch.Tensor]) -> dict[int, Factors]:
+    """The models of a checkpoint's tensors."""
+    arrays: dict[int, dict[str, NDArray[Any]]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        if number.isdigit() and name in Factors.__dataclass_fields__:
+            arrays.setdefault(int(number), {})[name] = tensor.numpy()
+    return {number: Factors.of(arrays[number]) for number in sorted(arrays)}
 
 
 def save(generator: StandardGenerator, path: Path) -> None:
     """Write what sampling needs."""
-    tensors = tensors_of(generator.state)
+    tensors = tensors_of({number: p.state for number, p in generator.parts.items()})
+    tensors |= {f"{n}.code": torch.from_numpy(p.code) for n, p in generator.parts.items()}
     tensors |= {
         "code": torch.from_numpy(generator.code),
         "wave": torch.from_numpy(generator.wave),
@@ -238,9 +289,10 @@ def load(folder: str | Path) -> StandardGenerator:
     tensors, state = checkpoint.load(path)
     try:
         config = dict(state["config"])
-        config["leave_out"] = tuple(config["leave_out"])
+        config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
+        states = states_of(tensors)
         return StandardGenerator(
-            state_of(tensors),
+            {n: Part(state, tensors[f"{n}.code"].numpy()) for n, state in states.items()},
             code=tensors["code"].numpy(),
             wave=tensors["wave"].numpy(),
             covered=tensors["covered"].numpy(),

@@ -20,7 +20,7 @@ from spectype.core.progress import track
 from spectype.dataset.harmonise import harmonise, known_codes, select
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint, generator, latent
-from spectype.learn.generator import KNOTS, LEVEL, GeneratorConfig, StandardGenerator
+from spectype.learn.generator import KNOTS, LEVEL, GeneratorConfig, Part, StandardGenerator
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.training import make_split
 
@@ -68,6 +68,36 @@ class TrainingSet:
         return f"{crc32(self.good.tobytes(), crc32(self.values.tobytes())):08x}"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What one part of the sequence learns from; arrays as in `TrainingSet`."""
+
+    values: NDArray[np.float32]
+    good: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    sequence: latent.Sequence
+
+    @classmethod
+    def of(cls, data: TrainingSet, config: GeneratorConfig, number: int) -> Piece:
+        """The piece of a part: where it and its margins hold too few, all."""
+        here = config.members(data.code, number)
+        if here.sum() < FEWEST:
+            here = np.ones(len(data.code), bool)
+        sequence = latent.Sequence(data.code[here], config.neighbours)
+        return cls(data.values[here], data.good[here], data.group[here], sequence)
+
+    def start(self, config: GeneratorConfig) -> latent.Factors:
+        """The first state."""
+        k = min(config.components, len(self.values) - 1)
+        groups = int(self.group.max()) + 1
+        return latent.start(self.values, self.good, self.sequence, k=k, groups=groups)
+
+
+def part_numbers(data: TrainingSet, config: GeneratorConfig) -> list[int]:
+    """Parts of the sequence that have a spectrum."""
+    return [int(n) for n in np.unique(config.part_of(data.code))]
+
+
 def train_standard(
     store: Store,
     out: str | Path,
@@ -99,12 +129,10 @@ def train_standard(
     folder = check_writable_folder(out)
     data = training_set(store, config)
     same = {**config.comparable(), "format": FORMAT, "data": data.fingerprint()}
-    done, state, lines = resume(folder, same)
-    sequence = latent.Sequence(data.code, config.neighbours)
-    if state is None:
-        k = min(config.components, len(data.rows) - 1)
-        groups = int(data.group.max()) + 1
-        state = latent.start(data.values, data.good, sequence, k=k, groups=groups)
+    done, states, lines = resume(folder, same)
+    parts = {number: Piece.of(data, config, number) for number in part_numbers(data, config)}
+    if not states:
+        states = {number: piece.start(config) for number, piece in parts.items()}
     if done < config.epochs:
         (folder / "manifest.json").unlink(missing_ok=True)
     with atomic_path(folder / "split.parquet") as path:
@@ -112,17 +140,18 @@ def train_standard(
         table.write_parquet(path)
     started = time.monotonic()
     for epoch in track(range(done, config.epochs), title="training"):
-        state, likelihood = _next(state, data, sequence, epoch=epoch, folder=folder)
+        states, likelihood = _next(states, parts, epoch=epoch, folder=folder)
+        scatter = np.concatenate([state.scatter for state in states.values()])
         lines.append(
             {
                 "epoch": epoch + 1,
                 "log_likelihood": likelihood,
-                "noise": float(np.sqrt(np.median(state.scatter))),
+                "noise": float(np.sqrt(np.median(scatter))),
                 "seconds": round(time.monotonic() - started, 2),
             }
         )
-        save_progress(folder, state, lines, same)
-    finish(store, folder, state, data, config, n_epochs=max(done, config.epochs))
+        save_progress(folder, states, lines, same)
+    finish(store, folder, states, parts, data, config, n_epochs=max(done, config.epochs))
     return folder
 
 
@@ -229,18 +258,22 @@ def _groups(survey: NDArray[np.str_]) -> NDArray[np.int64]:
 
 
 def _next(
-    state: latent.Factors, data: TrainingSet, sequence: latent.Sequence, *, epoch: int, folder: Path
-) -> tuple[latent.Factors, float]:
-    problem = "the likelihood is not finite"
+    states: dict[int, latent.Factors], parts: dict[int, Piece], *, epoch: int, folder: Path
+) -> tuple[dict[int, latent.Factors], float]:
+    """One iteration of every part; log-likelihood a pixel over all."""
+    problem, new, total, count = "the likelihood is not finite", {}, 0.0, 0
     try:
-        new, likelihood = latent.iterate(
-            state, data.values, data.good, sequence=sequence, group=data.group
-        )
-        whole = all(np.isfinite(a).all() for a in new.arrays().values())
+        for number, piece in parts.items():
+            new[number], likelihood = latent.iterate(
+                states[number], piece.values, piece.good, sequence=piece.sequence, group=piece.group
+            )
+            n_good = int(piece.good.sum())
+            total, count = total + likelihood * n_good, count + n_good
+        whole = all(np.isfinite(a).all() for s in new.values() for a in s.arrays().values())
     except np.linalg.LinAlgError as error:
-        whole, likelihood, new, problem = False, float("nan"), state, str(error)
-    if whole and np.isfinite(likelihood):
-        return new, likelihood
+        whole, problem = False, str(error)
+    if whole and np.isfinite(total):
+        return new, total / count
     good = f"the checkpoint of epoch {epoch} is good" if epoch else "no checkpoint came before"
     raise DataError(
         f"training diverged in epoch {epoch + 1} ({problem}); {good}",
@@ -250,13 +283,13 @@ def _next(
 
 
 def save_progress(
-    folder: Path, state: latent.Factors, lines: list[dict[str, Any]], same: dict[str, Any]
-) -> None:
+    folder: Path, states: dict[int, latent.Factors], lines: list[dict[str, Any]],
+    same: dict[str, Any],
+) -> None:  # fmt: skip
     """Write the log and the checkpoint to resume from; drop the oldest."""
     epoch = lines[-1]["epoch"]
-    tensors = generator.tensors_of(state)
-    header = {"epoch": epoch, "same": same, "log": lines, "checksum": _checksum(state)}
-    checkpoint.save(_path(folder, epoch), tensors=tensors, state=header)
+    header = {"epoch": epoch, "same": same, "log": lines, "checksum": _checksum(states)}
+    checkpoint.save(_path(folder, epoch), tensors=generator.tensors_of(states), state=header)
     for old in _checkpoints(folder)[KEEP:]:
         old.unlink()
     _write_log(folder, lines)
@@ -264,15 +297,15 @@ def save_progress(
 
 def resume(
     folder: Path, same: dict[str, Any]
-) -> tuple[int, latent.Factors | None, list[dict[str, Any]]]:
-    """Take up the newest whole checkpoint: epochs done, the model, the log up to it."""
+) -> tuple[int, dict[int, latent.Factors], list[dict[str, Any]]]:
+    """Take up the newest whole checkpoint: epochs done, the models, the log up to it."""
     paths = _checkpoints(folder)
     for path in paths:
         try:
             tensors, header = checkpoint.load(path)
             checkpoint.check_same(path, found=header["same"], wanted=same)
-            state = generator.state_of(tensors)
-            if header["checksum"] != _checksum(state):
+            states = generator.states_of(tensors)
+            if header["checksum"] != _checksum(states):
                 raise DataError("is not a whole checkpoint: its checksum differs", path=path)
         except (DataError, ValueError, KeyError) as error:
             if isinstance(error, DataError) and "whole checkpoint" not in error.problem:
@@ -281,25 +314,26 @@ def resume(
             continue
         _write_log(folder, header["log"])
         log.info("resuming after epoch %d", header["epoch"])
-        return int(header["epoch"]), state, header["log"]
+        return int(header["epoch"]), states, header["log"]
     if paths:
         raise DataError(
             "holds no whole checkpoint",
             path=paths[0].parent,
             remedy="remove the folder to start anew",
         )
-    return 0, None, []
+    return 0, {}, []
 
 
 def finish(
-    store: Store, folder: Path, state: latent.Factors, data: TrainingSet, config: GeneratorConfig,
-    *, n_epochs: int,
+    store: Store, folder: Path, states: dict[int, latent.Factors], parts: dict[int, Piece],
+    data: TrainingSet, config: GeneratorConfig, *, n_epochs: int,
 ) -> None:  # fmt: skip
     """Write the generator and, last, the manifest."""
     n_pix = store.wave.size
     known = data.good[:, :n_pix].sum(axis=0) >= FEWEST_AT_PIXEL
+    models = {n: Part(states[n], piece.sequence.code) for n, piece in parts.items()}
     trained = StandardGenerator(
-        state, code=data.code, wave=store.wave, covered=known, config=config
+        models, code=data.code, wave=store.wave, covered=known, config=config
     )
     generator.save(trained, folder / generator.WEIGHTS)
     content = {
@@ -320,11 +354,12 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoints").glob("epoch-*.safetensors"), reverse=True)
 
 
-def _checksum(state: latent.Factors) -> int:
+def _checksum(states: dict[int, latent.Factors]) -> int:
     """A checksum over all values; safetensors has none."""
     value = 0
-    for _, array in sorted(state.arrays().items()):
-        value = crc32(np.ascontiguousarray(array).tobytes(), value)
+    for _, state in sorted(states.items()):
+        for _, array in sorted(state.arrays().items()):
+            value = crc32(np.ascontiguousarray(array).tobytes(), value)
     return value
 
 

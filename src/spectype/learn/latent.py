@@ -239,6 +239,8 @@ def iterate(
     for g in range(len(profile)):
         here = group == g
         count = good[here].sum(axis=0)
+        if not count.any():
+            continue
         ratio = (square[here] / scatter[here, None]).sum(axis=0) / np.maximum(count, 1)
         seen = count > 0
         level = float(np.median(ratio[seen]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -184,7 +185,8 @@ class Standards:
         # A spectrum that must be moved to the blue comes from a star that recedes.
         moved = pixels - (_vertex(chi2, place) - FARTHEST)
         flux, good = (array[i] for array in self._arrays)
-        name = row.get("object") or Path(str(row.get("path") or f"row {row['row']}")).name
+        file = Path(str(row.get("path") or f"row {row['row']}")).name
+        name = row.get("object") or re.sub(r"\.(fits?|csv|txt|dat)?(\.gz)?$", "", file)
         return Match(
             row=int(row["row"]),
             name=" ".join(str(name).split()),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectype.classify.explain import Attention, Explanation, leading_lines
+from spectype.classify.standards import Match, flattened
+from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.core.spectra import Spectra
 from spectype.judge.canvas import ACCENT, GREY, INK, PALE, SECOND, TYPE_COLOURS, new_figure, style
 from spectype.judge.spectrum_figure import (
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NAMED = 18  # lines in a figure
+_APART = 1.15  # of two standards, in units of the largest spread of one
 _HIGHEST = 99.8  # percentile of the curve that fills an average's panel
 
 
@@ -33,6 +37,7 @@ def explain_figure(
     row: int = 0,
     prediction: Mapping[str, Any] | None = None,
     title: str | None = None,
+    matches: Sequence[Match] = (),
 ) -> Figure:
     """Draw a spectrum over the pull of each of its wavelengths on the type.
 
@@ -48,6 +53,8 @@ def explain_figure(
         Its row of the table of `classify`.
     title : str, optional
         Heading; by default made of object, survey, label and S/N.
+    matches : sequence of Match
+        Nearest standards, drawn below everything, the best on top.
 
     Returns
     -------
@@ -61,15 +68,19 @@ def explain_figure(
     z = spectrum.get("redshift")[0]
     redshift = float(z) if z is not None and abs(z) < 0.1 else 0.0
     with style():
-        figure = new_figure(11.0, 6.0)
+        rows = 3 if matches else 2
+        figure = new_figure(11.0, 6.0 + 1.1 * len(matches))
         columns = 1 if prediction is None else 2
         grid = figure.add_gridspec(
-            2, columns, height_ratios=[1.9, 1.0], width_ratios=[6.2, 1.0][:columns]
+            rows,
+            columns,
+            height_ratios=[1.9, 1.0, 0.55 * len(matches)][:rows],
+            width_ratios=[6.2, 1.0][:columns],
         )
         above = figure.add_subplot(grid[0, 0])
         below = figure.add_subplot(grid[1, 0], sharex=above)
         if prediction is not None:
-            bars = figure.add_subplot(grid[:, 1])
+            bars = figure.add_subplot(grid[:2, 1])
             bars.set_box_aspect(2.6)
             bars.set_anchor("N")
             draw_probabilities(bars, prediction)
@@ -82,8 +93,51 @@ def explain_figure(
         above.set_ylabel("flux / median")
         above.set_title(title or heading(spectrum, redshift=redshift), pad=8)
         draw_pull(below, explanation, row=row)
-        below.set_xlabel("vacuum wavelength [Å]")
+        lowest = below
+        if matches:
+            lowest = figure.add_subplot(grid[2, 0], sharex=above)
+            below.tick_params(labelbottom=False)
+            draw_standards(lowest, spectrum, matches, wave=explanation.wave)
+        lowest.set_xlabel("vacuum wavelength [Å]")
     return figure
+
+
+def draw_standards(
+    axes: Axes, spectrum: Spectra, matches: Sequence[Match], *, wave: NDArray[np.float64]
+) -> None:
+    """Draw a spectrum over each of its nearest standards, without their broad shapes.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    spectrum : Spectra
+        A batch of one.
+    matches : sequence of Match
+        From `Standards.nearest`, of a store on the grid `wave`.
+    wave : ndarray, shape (n_pix,)
+        [Angstrom, vacuum].
+    """
+    own = flattened(spectrum, wave)
+    step = _APART * float(np.nanmax([np.nanpercentile(m.flux, 99) - np.nanpercentile(m.flux, 1)
+                                     for m in matches]))  # fmt: skip
+    low, high = axes.get_xlim()
+    for place, match in enumerate(matches):
+        up = step * (len(matches) - 1 - place)
+        moved = wave * (1.0 + match.velocity / SPEED_OF_LIGHT)
+        axes.plot(wave, own + up, color=GREY, lw=0.5, alpha=0.8)
+        axes.plot(moved, match.flux + up, color=TYPE_COLOURS[match.type], lw=0.9)
+        axes.annotate(
+            f"{match.name}  {match.label}  ({match.survey})   χ² {match.distance:.2f}   "
+            + f"{match.velocity:+.0f} km/s".replace("-", "−"),
+            (0.995, 1.0 + up), xycoords=("axes fraction", "data"), xytext=(0, 9),
+            textcoords="offset points", ha="right", size=7.5, color=TYPE_COLOURS[match.type],
+            bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1.0},
+        )  # fmt: skip
+    axes.set_xlim(low, high)
+    axes.set_ylim(1.0 - 0.75 * step, 1.0 + step * (len(matches) - 0.35))
+    axes.set_yticks([])
+    axes.set_ylabel("nearest standards\nflux / broad shape")
 
 
 def draw_weight(axes: Axes, explanation: Explanation, *, row: int = 0) -> None:

@@ -67,7 +67,7 @@ class Fidelity:
     surveys : dict of str to int
         Real stars by source, both sides.
     matched : bool
-        Whether subclasses of the synthetic spectra are spread like the real ones'.
+        Whether subclasses of the synthetic spectra are spread like the held-out stars'.
     transfer : list of Transfer
         Trained on real, on synthetic, on both; tested on real.
     lost, gained : int

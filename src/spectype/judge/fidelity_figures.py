@@ -205,8 +205,8 @@ def _draw_neighbours(
         text = f"{name} {code or ''}".strip()
         text += "" if i == 0 else f" · {group.light.survey[row]} · {apart:.2f} away"
         axes.annotate(text, (1.0, float(np.median(lifted))), xycoords=("axes fraction", "data"),
-                      xytext=(-2, 5), textcoords="offset points", ha="right", size=7,
-                      color=colour)  # fmt: skip
+                      xytext=(-2, 6), textcoords="offset points", ha="right", size=7, color=colour,
+                      bbox={"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8})  # fmt: skip
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, top + 0.1 * (top - bottom))
     axes.set_xlim(wave[0], wave[-1])

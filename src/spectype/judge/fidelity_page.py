@@ -16,7 +16,7 @@ from spectype.judge.fidelity import Evidence, Fidelity
 from spectype.judge.fidelity_sets import Comparison
 from spectype.judge.fidelity_statistics import Auc, Copying, Coverage, Spread
 from spectype.judge.fidelity_verdicts import AUC_LIMIT, COPYING_LEVEL, Verdict, verdicts
-from spectype.judge.html import DASH, code_text, figure, number, share_text, table
+from spectype.judge.html import DASH, code_text, figure, number, pair, share_text, table
 from spectype.judge.scores import plain
 
 _MARKS = {"met": ("✓", "#2c7a4b"), "missed": ("✗", "#a8461b"), "open": ("?", "#6b7480")}
@@ -118,9 +118,11 @@ def _lead(f: Fidelity) -> str:
         f"generator has learnt from, <b>{n['held-out stars']} held out</b>."
     )
     drawn = (
-        "The synthetic spectra were drawn so that their subclasses are spread like the real ones'."
+        "The synthetic spectra were drawn so that their subclasses are spread like those of the "
+        "stars held out."
         if f.matched
-        else "The generator gives no subclasses, so their spread may differ from the real one."
+        else "Not all synthetic spectra have a subclass, so their spread may differ from the "
+        "real one."
     )
     return (
         f'<p class="lead">{text}</p><p class="note">Real stars by source: {escape(sources)}; '
@@ -134,7 +136,7 @@ def _verdicts(answers: Sequence[Verdict]) -> str:
     for v in answers:
         mark, colour = _MARKS[v.state]
         said = f'<span class="mark" style="color:{colour}">{mark} {_WORDS[v.state]}</span>'
-        rows.append([v.question, said, escape(v.text)])
+        rows.append([v.question, said, escape(v.text).replace("C_T", "C<sub>T</sub>")])
     shown = table(("question", "answer", "why"), rows, caption="")
     return f'<div class="verdicts">{shown}</div>'
 
@@ -156,16 +158,18 @@ def _two_sample(f: Fidelity, svgs: Mapping[str, str]) -> str:
         for one in sorted(f.held_out, key=lambda a: a.name)
     ]  # fmt: skip
     said = (
-        "<h3>Can a classifier tell them apart?</h3><p>Simple classifiers, fixed beforehand, learn "
+        "<p>Simple classifiers, fixed beforehand, learn "
         "to tell synthetic from real spectra and are scored on spectra, and stars, that they have "
         "not seen. 0.5: they cannot. 1: they always can. The strongest counts, which for few "
         "stars lies above 0.5 by chance; the last row, where real stars stand in for synthetic "
         f"spectra, shows by how much. The limit is {AUC_LIMIT} against held-out stars.</p>"
     )
     head = ("classifier", "held out", "as made", "all real", "real against real")
-    return said + figure(svgs, "two-sample", "Area under the curve.") + table(
-        head, rows, caption="AUC with 95 % interval: the wider of DeLong's and Newcombe's."
-    )  # fmt: skip
+    return (
+        "<h3>Can a classifier tell them apart?</h3>"
+        + pair(f"<div>{said}</div>", figure(svgs, "two-sample", "Area under the curve (AUC)."))
+        + table(head, rows, caption="AUC, 95 % interval: the wider of DeLong's and Newcombe's.")
+    )
 
 
 def _named(found: Sequence[Auc], name: str) -> Auc | None:
@@ -177,7 +181,9 @@ def _auc(one: Auc | None) -> str:
 
 
 def _spread(s: Spread) -> str:
-    return f'{number(s.value)} <span class="ci">{s.low:.2f}{DASH}{s.high:.2f}</span>'
+    to = DASH if s.low >= 0 else " … "
+    text = f'{number(s.value)} <span class="ci">{s.low:.2f}{to}{s.high:.2f}</span>'
+    return text.replace("-", "−") if s.low < 0 else text
 
 
 def _copying(f: Fidelity, svgs: Mapping[str, str]) -> str:
@@ -192,11 +198,11 @@ def _copying(f: Fidelity, svgs: Mapping[str, str]) -> str:
         "copies made on purpose says whether it could have found any: above "
         f"{COPYING_LEVEL:g} it could not, with so few stars.</p>"
     )
-    head = ("", "C_T", "p copying", "p too far", "cells", "held out", "synthetic")
+    head = ("", "statistic", "p copying", "p too far", "cells", "held out", "synthetic")
     rows = [row("synthetic", f.copying), row("copies on purpose", f.copies)]
     return (
         said
-        + table(head, rows, caption="C_T far below 0: copies. Far above: remote.")
+        + table(head, rows, caption="Far below 0: copies. Far above 0: remote.")
         + figure(svgs, "distances",
                  "Left: a curve of synthetic spectra far left of the held-out stars' means copies."
                  " Right: a narrower one than the stars' means too little variety.")
@@ -216,7 +222,8 @@ def _variety(f: Fidelity) -> str:
         "<h3>As varied as stars?</h3><p>Coverage is the share of held-out stars with another "
         f"spectrum among their {f.coverage.k} nearest neighbours, density how thickly these "
         "neighbourhoods are filled (ideal 1); Naeem et al. (2020). Two synthetic spectra lie "
-        f"{_spread(f.diversity)} times as far apart as two held-out stars.</p>"
+        f"{f.diversity.value:.2f} ({f.diversity.low:.2f}–{f.diversity.high:.2f}) times as far "
+        "apart as two held-out stars.</p>"
         + table(head, rows, caption="At equal numbers; ideal: two samples of one population.")
     )
 
@@ -260,10 +267,10 @@ def _transfer(f: Fidelity) -> str:
         for t in f.transfer
     ]  # fmt: skip
     head = ("learnt from", "spectra", "recall", "precision", "all types", "mean |Δ|")
-    back = f"Trained on real stars, it gives type {f.type} to {share_text(f.recognised)} of "
-    back += "the synthetic spectra"
+    back = f"Trained on real stars, it gives type {f.type} to {f.recognised.value:.0%} of the "
+    back += "synthetic spectra"
     if f.recognised_code.n:
-        back += f", {code_text(f.recognised_code)} subclasses from those asked of the generator"
+        back += f", {f.recognised_code.mean_abs:.1f} subclasses from those they were made for"
     return (
         "<h3>Train on synthetic, test on real, and the reverse</h3><p>A small classifier "
         f"(principal components, logistic regression) tells type {f.type} from its neighbours; "

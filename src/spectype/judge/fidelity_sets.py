@@ -88,8 +88,8 @@ class Comparison:
     others_train, others_test : Group
         Real stars of neighbouring types from the same surveys, one spectrum a star.
     matched : bool
-        Whether the synthetic spectra were drawn so that their subclasses are spread like the
-        real ones'.
+        Whether the synthetic spectra were drawn so that their subclasses are spread like those
+        of the stars held out.
     """
 
     type: str
@@ -134,7 +134,7 @@ def gather(
     train, test = _real(store, split, type)
     made = harmonise(samples, _synthetic_rows(samples, type))
     made = _of_type(made, type)
-    made, matched = _draw(made, np.concatenate([train.code, test.code]), rng)
+    made, matched = _draw(made, test.code, rng)
     others = _others(store, split, type, sorted({*train.survey, *test.survey}), rng)
     frame = _Frame.of(join(train, test))
     donors = join(train.take(one_a_star(train)), test)
@@ -292,8 +292,9 @@ def match(light: Harmonised, donors: Harmonised, *, rng: np.random.Generator) ->
     -----
     Libraries give no errors, so the noise is measured: the scatter of each bin of four pixels
     against the mean of its neighbours, by the median absolute deviation, in eight pieces of the
-    spectrum. Faint lines count as noise in this, in `light` as in the donors, and cancel in the
-    difference of the squares. White noise is added that has this difference in bins.
+    spectrum. Faint lines count as noise in this, in `light` as in the donors. White noise is
+    added that makes up the difference, then scaled once, alike for all, so that the scatter
+    reached is the one wanted: lines weigh more in the scatter of a noisy spectrum.
     """
     deal = np.concatenate(
         [rng.permutation(len(donors)) for _ in range(len(light) // len(donors) + 1)]
@@ -305,8 +306,14 @@ def match(light: Harmonised, donors: Harmonised, *, rng: np.random.Generator) ->
     middle = (np.arange(_BLOCKS) + 0.5) / _BLOCKS * light.wave.size
     pixels = np.arange(light.wave.size)
     level = np.array([np.interp(pixels, middle, row) for row in sigma])
-    noisy = light.flux + level * rng.standard_normal(light.flux.shape)
-    return replace(light, flux=np.where(good, noisy, 0).astype(np.float32), good=good)
+    added = level * rng.standard_normal(light.flux.shape)
+    reached = scatter(replace(light, flux=(light.flux + added).astype(np.float32)))
+    low = wanted > 1.1 * own  # where noise was lacking
+    if low.any():
+        lack, gain = (np.median((x**2 - own**2)[low]) for x in (wanted, reached))
+        added *= np.sqrt(np.clip(lack / max(gain, 1e-12), 0.25, 4.0))
+    flux = np.where(good, light.flux + added, 0)
+    return replace(light, flux=flux.astype(np.float32), good=good)
 
 
 def scatter(light: Harmonised) -> FloatArray:

@@ -379,26 +379,24 @@ def coverage(
     n = min(len(real), len(synthetic))
     k = max(1, min(n // 4 if k is None else k, NEIGHBOURS if k is None else n - 1))
     rng = np.random.default_rng(seed)
-    shares, densities, by_star = [], [], np.zeros((len(real), 2))
+    shares, by_star = [], np.zeros((len(real), 3))
     inner, outer = distances(real, real), distances(real, synthetic)
     for _ in range(draws):
         a, b = (np.sort(rng.permutation(size)[:n]) for size in (len(real), len(synthetic)))
         radius = np.partition(inner[np.ix_(a, a)], k, axis=1)[:, k]  # 0 is the star itself
         inside = outer[np.ix_(a, b)] < radius[:, None]
-        by_star[a] += np.stack([inside.any(axis=1), np.ones(n)], axis=1)
+        by_star[a] += np.stack([inside.any(axis=1), inside.sum(axis=1) / k, np.ones(n)], axis=1)
         shares.append(inside.any(axis=1).mean())
-        densities.append(inside.sum() / (k * n))
     places = np.arange(1, k + 1)
     expected = 1.0 - np.prod((n - places) / (2 * n - places))
-    each = by_star[:, 0] / np.maximum(by_star[:, 1], 1)
+    each = by_star[:, :2] / np.maximum(by_star[:, 2:], 1)
     value = float(np.mean(shares))
     (low,), (high,) = wilson([value * n], [n])
-    spread = _bootstrap_mean(each, rng)
-    limits = (float(v) for v in np.percentile(densities, [2.5, 97.5]))
+    spread = _bootstrap_mean(each[:, 0], rng)
     return Coverage(
         Spread(value, float(min(low, spread[0])), float(max(high, spread[1]))),
         float(expected),
-        Spread(float(np.mean(densities)), *limits),
+        Spread(float(each[:, 1].mean()), *_bootstrap_mean(each[:, 1], rng)),
         k,
         n,
     )

@@ -129,3 +129,38 @@ def test_repeatability_by_hand() -> None:
     assert found.median_abs == pytest.approx(1.25)
     nothing = metrics.repeatability(["a"], ["G"], [42.0])
     assert nothing.agreement.n == 0 and np.isnan(nothing.mean_abs)
+
+
+def test_repeats_by_the_poorer_exposure_with_the_labels_beside() -> None:
+    stars = ["a", "a", "b", "b", "c", "c"]
+    found = metrics.repeats_by_snr(
+        stars,
+        [80.0, 30.0, 60.0, 90.0, 70.0, np.nan],
+        types=["A", "F", "G", "G", "K", "K"],
+        codes=[28.0, 30.0, 41.0, 41.5, 50.0, 50.0],
+        labels=["A", "A", "G", "K", "K", "K"],
+        label_codes=[28.0, 29.0, 48.0, 50.0, 50.0, 50.0],
+    )
+    # The star c has an exposure of unknown S/N: its pair is in no bin.
+    assert [(r.low, r.high) for r in found] == [(20.0, 50.0), (50.0, np.inf)]
+    poor, good = found
+    assert poor.predicted.agreement.value == 0.0 and poor.labels.agreement.value == 1.0
+    assert good.predicted.agreement.value == 1.0 and good.labels.agreement.value == 0.0
+    assert good.predicted.mean_abs == pytest.approx(0.5) and good.labels.mean_abs == 2.0
+
+
+def test_macro_f1_of_some_classes_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(8)
+    classes = np.array(["I", "II", "III", "IV", "V"])
+    true = rng.choice(classes, 300)
+    predicted = np.where(rng.random(300) < 0.7, true, rng.choice(classes, 300))
+    stars = [str(i // 2) for i in range(300)]
+    wanted = ["I", "III", "V"]
+    mean, low, high = metrics.macro_f1(true, predicted, labels=wanted, stars=stars)
+    assert mean == pytest.approx(f1_score(true, predicted, labels=wanted, average="macro"))
+    assert low < mean < high and 0.05 < high - low < 0.25
+    only = metrics.macro_f1(["V"] * 4, ["V"] * 4, labels=wanted, stars=["1", "2", "3", "4"])
+    assert only == (1.0, 1.0, 1.0)  # classes without a member do not count
+    assert np.isnan(metrics.macro_f1([], [], labels=wanted, stars=[])[0])

@@ -149,6 +149,24 @@ def test_label_agreement_stands_beside_our_own(predictions: pl.DataFrame) -> Non
     html = page.render(scores, title="t", system_text="x", about={}, figures={})
     assert "Two exposures of one star" in html
     assert share_text(scores.label_repeats.agreement) in html
+    assert sum(r.predicted.agreement.n for r in scores.repeats_by_snr) == 20
+    assert all(share_text(r.labels.agreement) in html for r in scores.repeats_by_snr)
+
+
+def test_luminosity_counts_experts_classes_alone(predictions: pl.DataFrame) -> None:
+    from sklearn.metrics import f1_score
+
+    scores = score(predictions, system="mixed")
+    experts = predictions.filter((pl.col("survey") == "miles") & pl.col("true_type").is_not_null())
+    mean, low, high = scores.luminosity_f1
+    true, given = experts["true_luminosity"], experts["luminosity"]
+    assert set(true) == {"III"}  # the survey has the others
+    assert mean == pytest.approx(f1_score(true, given, labels=["III"], average="macro"))
+    assert low < mean < high
+    html = page.render(scores, title="t", system_text="x", about={}, figures={})
+    assert f"<b>{mean:.3f}</b>" in html and "Macro-F1 over I, III and V" in html
+    survey = score(predictions.with_columns(survey=pl.lit("lamost")), system="survey")
+    assert np.isnan(survey.luminosity_f1[0])
 
 
 def test_bare_minimum_of_columns_is_scored(tmp_path: Path) -> None:

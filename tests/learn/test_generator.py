@@ -238,6 +238,33 @@ def test_bad_training_data(store, tmp_path, name):
                        small(types="O", test=0.0, validation=0.0))  # fmt: skip
 
 
+def test_samples_vary_less_where_few_neighbours_have_data(store, tmp_path):
+    """All hot stars end at 7000 A: what the samples show beyond is a mean from cooler ones."""
+    flux, error = store.arrays(np.arange(len(store)))
+    code = store.meta["code"].to_numpy()
+    error[np.ix_(code < 14, WAVE > 7000)] = 0
+    writer = st.StoreWriter(tmp_path / "s", wave=WAVE)
+    writer.append(flux.astype(np.float16), error.astype(np.float16))
+    cut = writer.close(store.meta.drop("row").to_dicts(), {"chain": []})
+    generator = load_generator(train_standard(cut, tmp_path / "g", small(types="OBA")))
+    red = (WAVE > 7100) & (WAVE < 8800)
+    spread = [generator.sample(80, code=c, seed=2).shape[:, red].std(axis=0) for c in (6.0, 22.0)]
+    assert np.median(spread[0]) < 0.5 * np.median(spread[1])
+
+
+def test_untrusted_labels_are_not_learnt_from(store, tmp_path):
+    flux, error = store.arrays(np.arange(len(store)))
+    writer = st.StoreWriter(tmp_path / "s", wave=WAVE)
+    writer.append(flux.astype(np.float16), error.astype(np.float16))
+    meta = store.meta.drop("row").with_columns(
+        survey=pl.when(pl.col("survey") == "book").then(pl.lit("sdss_faststars"))
+        .otherwise(pl.col("survey"))
+    )  # fmt: skip
+    other = writer.close(meta.to_dicts(), {"chain": []})
+    rows = training_set(other, small(types="OBA")).rows
+    assert set(meta["survey"].to_numpy()[rows]) == {"atlas"}
+
+
 def test_left_out_library_has_no_part(store):
     data = training_set(store, small(types="OBA", leave_out=("book",)))
     survey = store.meta["survey"].to_numpy()

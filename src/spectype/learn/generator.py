@@ -28,6 +28,7 @@ WEIGHTS = "generator.safetensors"
 #: Wavelengths at which the broad shape is learnt [Angstrom].
 KNOTS = np.array([3750.0, 4000.0, 4400.0, 4900.0, 5500.0, 6200.0, 7000.0, 7900.0, 8900.0])
 LEVEL = slice(2, 5)  # knots whose mean is the shape's zero: all sources reach them
+_ENOUGH = 0.5  # share of neighbours with data at a pixel that lets samples vary there in full
 _BEYOND = 1.0  # subclasses outside the training spectra that may be asked for
 
 
@@ -117,10 +118,13 @@ class Part:
         Of the spectra it has learnt from.
     code : ndarray, shape (n,), float64
         Their decimal codes.
+    good : ndarray, shape (n, n_pix + n_knots), bool
+        Where they have data.
     """
 
     state: Factors
     code: NDArray[np.float64]
+    good: NDArray[np.bool_]
 
 
 class StandardGenerator:
@@ -210,9 +214,7 @@ class StandardGenerator:
         # A code just beyond the last spectrum may lie beyond a joint, too.
         place = numbers[np.abs(place[:, None] - numbers).argmin(axis=1)]
         for number in np.unique(place):
-            here, state = place == number, self.parts[number].state
-            z = self.laws[number].draw(wanted[here], smoothing=self.config.smoothing, rng=rng)
-            values[here] = state.mean + z.astype(np.float32) @ state.basis
+            values[place == number] = self._draw(number, wanted[place == number], rng)
         flux = np.where(self.covered, np.maximum(values[:, : self.wave.size], 0), 0)
         return Samples(
             wave=self.wave,
@@ -222,6 +224,25 @@ class StandardGenerator:
             type=np.array([mk.type_of(c) for c in wanted]),
             shape=shape_between(values[:, self.wave.size :], self.wave),
         )
+
+    def _draw(
+        self, number: int, wanted: NDArray[np.float64], rng: np.random.Generator
+    ) -> FloatArray:
+        """Flux and log shape at the knots of one part's codes, shape (m, n_pix + n_knots).
+
+        Where few neighbours have data, what the others tell of it is the mean, and deviations
+        are guesses: they are held down by the share that has.
+        """
+        law, part = self.laws[number], self.parts[number]
+        z = law.draw(wanted, smoothing=self.config.smoothing, rng=rng)
+        codes, place = np.unique(np.round(wanted, 1), return_inverse=True)
+        mean = law.mean(codes)
+        near = law.sequence.weights(codes).astype(np.float32)
+        trust = np.minimum(near @ part.good.astype(np.float32) / _ENOUGH, 1.0)
+        basis = part.state.basis
+        middle = part.state.mean + mean.astype(np.float32) @ basis
+        apart = (z - mean[place]).astype(np.float32) @ basis
+        return np.asarray(middle[place] + trust[place] * apart, np.float32)
 
     def _check_codes(self, wanted: NDArray[np.float64]) -> None:
         first, last = self.code.min() - _BEYOND, self.code.max() + _BEYOND
@@ -267,7 +288,9 @@ def states_of(tensors: Mapping[str, torch.Tensor]) -> dict[int, Factors]:
 def save(generator: StandardGenerator, path: Path) -> None:
     """Write what sampling needs."""
     tensors = tensors_of({number: p.state for number, p in generator.parts.items()})
-    tensors |= {f"{n}.code": torch.from_numpy(p.code) for n, p in generator.parts.items()}
+    for number, part in generator.parts.items():
+        tensors |= {f"{number}.code": torch.from_numpy(part.code),
+                    f"{number}.good": torch.from_numpy(part.good)}  # fmt: skip
     tensors |= {
         "code": torch.from_numpy(generator.code),
         "wave": torch.from_numpy(generator.wave),
@@ -292,7 +315,10 @@ def load(folder: str | Path) -> StandardGenerator:
         config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
         states = states_of(tensors)
         return StandardGenerator(
-            {n: Part(state, tensors[f"{n}.code"].numpy()) for n, state in states.items()},
+            {
+                n: Part(state, tensors[f"{n}.code"].numpy(), tensors[f"{n}.good"].numpy())
+                for n, state in states.items()
+            },
             code=tensors["code"].numpy(),
             wave=tensors["wave"].numpy(),
             covered=tensors["covered"].numpy(),

@@ -22,6 +22,7 @@ from spectype.dataset.store import Store
 from spectype.learn import checkpoint, generator, latent
 from spectype.learn.generator import KNOTS, LEVEL, GeneratorConfig, Part, StandardGenerator
 from spectype.learn.recipe import TrainConfig
+from spectype.learn.targets import source_of
 from spectype.learn.training import make_split
 
 log = logging.getLogger("spectype")
@@ -32,6 +33,7 @@ FEWEST_AT_PIXEL = 2  #: training spectra that make a pixel of the samples good
 _FEWEST_IN_GROUP = 20  # spectra of a source that make a noise profile of its own
 _FLUX = (-1.0, 8.0)  # beyond, flux over the broad shape is a fault, not a line
 _LEAST_GOOD = 0.3  # share of good pixels of a spectrum to learn from
+_LEAST_TRUST = 0.5  # weight of a source's labels below which its stars are not learnt from
 _WINDOW = 40  # pixels each side of a knot over which the broad shape is measured
 
 
@@ -164,6 +166,8 @@ def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
         If a type has no spectrum, fewer than 8 are left for training, or one holds NaN.
     """
     rows = select(store, config.types)
+    trust = np.array([source_of(s).weight for s in store.meta["survey"].to_list()])
+    rows = rows[trust[rows] >= _LEAST_TRUST]
     split = make_split(
         store.meta,
         TrainConfig(
@@ -331,7 +335,7 @@ def finish(
     """Write the generator and, last, the manifest."""
     n_pix = store.wave.size
     known = data.good[:, :n_pix].sum(axis=0) >= FEWEST_AT_PIXEL
-    models = {n: Part(states[n], piece.sequence.code) for n, piece in parts.items()}
+    models = {n: Part(states[n], piece.sequence.code, piece.good) for n, piece in parts.items()}
     trained = StandardGenerator(
         models, code=data.code, wave=store.wave, covered=known, config=config
     )

@@ -73,7 +73,11 @@ def _cooled(grey: Floats, teff: float, tau: Floats) -> Floats:
         # Convection flattens the deep layers of cool stars.
         ceiling = teff * float(np.interp(teff, [3400, 4200, 5000], [1.12, 1.3, 1.8]))
         grey = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
-    return np.asarray(grey * (1 - cooling / (1 + (tau / 0.02) ** 0.5)), dtype=np.float64)
+    # Late K and M stars approach those of `_blanketed`: a minimum of temperature, backwarming.
+    minimum = float(np.interp(teff, [3600, 4300, 4400, 4401], [0.0, 0.14, 0.14, 0.0]))
+    warming = float(np.interp(teff, [3800, 4600, 4601], [0.0, 0.035, 0.0]))
+    fall = cooling / (1 + (tau / 0.02) ** 0.5) + minimum / (1 + (tau / 3e-4) ** 0.7)
+    return np.asarray(grey * (1 + warming / (1 + 0.01 / tau)) * (1 - fall), dtype=np.float64)
 
 
 def blanketing(run: Floats, feh: float) -> Floats:

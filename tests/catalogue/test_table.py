@@ -124,6 +124,12 @@ def test_wrong_separator(write: Write, row: Any) -> None:
         scan(path, separator=",")
 
 
+@pytest.mark.parametrize("separator", ["||", "", '"', "\u00a6", "\n"])
+def test_what_separates_nothing(write: Write, row: Any, separator: str) -> None:
+    with pytest.raises(UsageError, match="cannot separate"):
+        scan(write([row(1, "STAR", "G2")]), separator=separator)
+
+
 def test_short_and_long_rows_are_named(write: Write, row: Any) -> None:
     good = row(1, "STAR", "G2")
     path = write([good, good[:5], good, [*good, "extra"], good[:-1], good])

@@ -157,7 +157,7 @@ def _sniff_csv(
     lines = head.decode("utf-8-sig", errors="replace").splitlines()[: _SAMPLE_LINES + 1]
     likely = max(SEPARATORS, key=lines[0].count)
     mark = likely if separator is None else separator
-    if len(mark) != 1 or mark == '"':
+    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n':
         raise UsageError(f"{mark!r} cannot separate fields", remedy="give one character")
     if separator is not None and lines[0].count(mark) == 0 < lines[0].count(likely):
         raise DataError(

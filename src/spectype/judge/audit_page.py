@@ -126,12 +126,13 @@ def _lead(cases: Mapping[str, Case]) -> str:
         f"<b>{study.precision.value:.1%}</b> for O stars. Asked whether it recognises real O "
         f"stars that neither it nor its generator has seen, it finds "
         f"<b>{round(honest.real_recall.value * honest.real)} of {honest.real}</b>, "
-        f"{honest.real_recall.value:.0%}"
+        f"{honest.real_recall.value:.0%}, and of what it calls O there "
+        f"{honest.precision.value:.0%} is O"
     )
     if KEPT_OUT in cases:
         kept = cases[KEPT_OUT]
         text += (
-            f", and in libraries it has not seen "
+            f"; in libraries it has not seen it finds "
             f"<b>{round(kept.real_recall.value * kept.real)} of {kept.real}</b>, "
             f"{kept.real_recall.value:.0%}"
         )

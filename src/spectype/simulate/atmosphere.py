@@ -1,10 +1,10 @@
 """The run of temperature and pressure with depth.
 
 The temperature is that of a grey atmosphere with Hopf's function (as fitted by Mihalas 1978,
-Stellar Atmospheres, section 3-3) on the Rosseland scale, its surface cooled as blanketing by lines
-cools it: by a tenth or so, after the models of Holweger & Mueller 1974 (Sol. Phys. 39, 19) for the
-Sun and of Kurucz 1979 (ApJS 40, 1) for hotter stars. The pressure is hydrostatic, reduced by that
-of radiation.
+Stellar Atmospheres, section 3-3) on the Rosseland scale, corrected for blanketing by lines: in A
+to K stars by a fit to the MARCS model of the Sun (Gustafsson et al. 2008, A&A 486, 951; as the
+file sun.mod that comes with Korg.jl gives it), in hotter ones by a cooler surface after Kurucz 1979
+(ApJS 40, 1). The pressure is hydrostatic, reduced by that of radiation.
 """
 
 from __future__ import annotations

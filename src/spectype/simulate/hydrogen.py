@@ -5,7 +5,9 @@ far wings doubled in part by the electrons, as Griem 1960 (ApJ 132, 883) and Edm
 Wells 1967 (Mem. RAS 71, 271) do; the asymptotic constants K are those of Griem 1960 and Underhill
 & Waddell 1959 (NBS Circular 603), beyond the fourth member of a series their scaling in n. Vidal,
 Cooper & Smith 1973 (ApJS 25, 37) give deeper cores: at R = 1800 the difference is small. A Doppler
-core carries what the Stark profile leaves. Collisions with neutral hydrogen after Barklem, Piskunov
+core carries what the Stark profile leaves. The constants K and those of the collisions are equal to
+the ones in Turbospectrum's hydrogen routine; the wings of H beta and H gamma are within 15 % of
+its. Collisions with neutral hydrogen after Barklem, Piskunov
 & O'Mara 2000 (A&A 355, L5). Oscillator strengths: Menzel & Pekeris 1935 by Kramers' formula with
 the bound-bound Gaunt factors tabulated by Green, Rush & Chandler 1957 for the lowest lines.
 """

@@ -159,7 +159,10 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
     groups = {"test": c.test, "train": stars, "synthetic": c.synthetic, "plain": c.plain}
     widths = {name: lines.widths(group.light, c.type) for name, group in groups.items()}
     every_width = np.concatenate([widths["train"], widths["test"]])
-    enough = len(c.test) >= lines.ENOUGH
+    measured = np.isfinite(widths["test"]).sum(axis=0)
+    enough = bool(
+        measured[np.isfinite(every_width).any(axis=0)].min(initial=len(c.test)) >= lines.ENOUGH
+    )
     real_width = widths["test"] if enough else every_width
 
     def told(real: Group, a: FloatArray, other: Group, b: FloatArray) -> list[Auc]:

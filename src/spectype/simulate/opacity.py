@@ -5,8 +5,8 @@ and Analysis of Stellar Photospheres, eq. 8.13) to Bell & Berrington 1987 (J. Ph
 Hydrogenic cross-sections: Kramers with Gaunt factors of Menzel & Pekeris 1935 as in Gray's eqs. 8.5
 and 8.6. Occupation probabilities and the dissolved part of the continua: Hummer & Mihalas 1988
 (ApJ 331, 794) in the form of Hubeny, Hummer & Lanz 1994 (A&A 282, 151). Rayleigh scattering:
-Dalgarno 1962, as quoted by Kurucz 1970 (SAO Special Report 309). H2+: not included. At 5000 Angstrom
-the sum is within 8 % of what the MARCS model of the Sun implies at 4,300 to 8,800 K.
+Dalgarno 1962, as quoted by Kurucz 1970 (SAO Special Report 309). H2+: not included. At
+5000 Angstrom the sum is within 8 % of what the MARCS model of the Sun implies, 4,300 to 8,800 K.
 """
 
 from __future__ import annotations

@@ -13,16 +13,13 @@ from spectype.core.errors import DataError, UsageError
 from spectype.dataset import store as st
 from spectype.dataset.preprocess import standard_chain, to_data
 from spectype.judge import audit as audit_module
-from spectype.judge.audit import (
+from spectype.judge.audit import AuditConfig, choose, deal, run_audit
+from spectype.judge.audit_scores import (
     HONEST,
     KEPT_OUT,
     PLAIN,
     STUDY,
-    AuditConfig,
     at_prevalence,
-    choose,
-    deal,
-    run_audit,
     score_cases,
 )
 from tests.stars import star_batch

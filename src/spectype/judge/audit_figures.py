@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.lines import LINES
-from spectype.judge.audit import HONEST, KEPT_OUT, PLAIN, RARE, STUDY, Audit, Case
+from spectype.judge.audit import Audit
+from spectype.judge.audit_scores import HONEST, KEPT_OUT, PLAIN, RARE, STUDY, Case
 from spectype.judge.canvas import ACCENT, GREY, INK, PALE, SECOND, new_figure, style
 from spectype.judge.metrics import Share
 

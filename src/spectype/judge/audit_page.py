@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from spectype.core.files import write_json, write_text
-from spectype.judge.audit import (
+from spectype.judge.audit import Audit
+from spectype.judge.audit_figures import matrix_figure, score_figure, spectra_figure
+from spectype.judge.audit_scores import (
     HONEST,
     KEPT_OUT,
     PLAIN,
     PREVALENCE,
     RARE,
     STUDY,
-    Audit,
     Case,
     at_prevalence,
 )
-from spectype.judge.audit_figures import matrix_figure, score_figure, spectra_figure
 from spectype.judge.canvas import to_svg
 from spectype.judge.html import DASH, figure, interval, pair, share_text, table
 from spectype.judge.metrics import Share

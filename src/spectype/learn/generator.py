@@ -76,7 +76,7 @@ class GeneratorConfig:
     margin: float = 7.0
     epochs: int = 10
     neighbours: float = 12.0
-    smoothing: float = 0.3
+    smoothing: float = 0.5
     crowd: int = 40
     resolving_power: float = 1800.0
     validation: float = 0.1

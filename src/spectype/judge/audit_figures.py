@@ -109,18 +109,20 @@ def spectra_figure(audit: Audit) -> Figure:
         axes = figure.add_subplot()
         level = 0.0
         for (colour, group), name in zip(groups, ("real", "synthetic")):
+            # Samples of a short training are noise: they need more room than spectra.
+            room = max([0.3, *(5 * float(np.nanstd(flux[inside])) for flux in group)])
             for number, flux in enumerate(group):
+                level -= room
                 axes.plot(wave[inside], flux[inside] - 1 + level, color=colour, lw=0.8)
                 if number == 0:
                     axes.text(_REGION[1] + 8, level, name, color=colour, size=8.5, va="center")
-                level -= 0.3
         for name in _MARKED:
             if name in LINES:
                 axes.axvline(LINES[name].wave, color=PALE, lw=0.8, zorder=0)
                 axes.annotate(name, (LINES[name].wave, 1), xycoords=("data", "axes fraction"),
                               xytext=(2, -2), textcoords="offset points", rotation=90, va="top",
                               size=6.5, color=GREY)  # fmt: skip
-        axes.set(xlim=(_REGION[0], _REGION[1] + 70), ylim=(level - 0.1, 0.55))
+        axes.set(xlim=(_REGION[0], _REGION[1] + 70), ylim=(level - 0.6 * room, 0.25))
         axes.set_xlabel("vacuum wavelength at rest [Å]")
         axes.set_ylabel("flux over its broad shape, set apart")
         axes.set_yticks([])

@@ -27,6 +27,7 @@ import polars as pl
 import torch
 
 from spectype.core import mk
+from spectype.core.errors import DataError
 from spectype.core.files import read_json, write_json, write_text
 from spectype.dataset.harmonise import intrinsic_shape, known_codes
 from spectype.dataset.store import Store
@@ -132,11 +133,18 @@ def _standard(store: Store, home: Path, without: dict, settings: Settings) -> Sa
 
 
 def _reference(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
-    """One GAN a type, as the recipe knows no types; given the black body of the type."""
+    """One GAN a type, as the recipe knows no types; given the black body of the type.
+
+    A type of which fewer stars are left than the recipe takes has no samples.
+    """
     parts = []
     for t in RARE:
         config = GanConfig(types=t, threads=1, figure_every=10**6, **without)
-        n = len(gan_data(store, config).rows)
+        try:
+            n = len(gan_data(store, config).rows)
+        except DataError as error:  # too few stars of the type are left
+            log.warning("no samples of %s: %s", t, error)
+            continue
         epochs = math.ceil(settings.gan_steps / (n // config.batch))
         config = replace(config, epochs=epochs, checkpoint_every=max(epochs // 4, 1))
         folder = train_reference(store, home / f"reference-{t}", config)

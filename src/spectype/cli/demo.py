@@ -12,7 +12,10 @@ from spectype.core.files import check_writable_folder
 
 
 def demo(*, out: Path = Path("demo"), n: int = 900, epochs: int = 16, seed: int = 1) -> int:
-    """Simulate a small release and go the whole way: sample, build, train, evaluate, classify.
+    """Simulate a small release and go the whole way to a judged model and a table of types.
+
+    Sample the catalogue, build a store, train a generator of rare O stars and judge its spectra,
+    train a classifier with them, evaluate it on real test stars only, classify the release.
 
     Each step is an ordinary command, printed before it runs; steps that are done are skipped,
     so an interrupted demo goes on. It ends in report/report.html in the output folder.
@@ -66,9 +69,21 @@ STEPS = (
         "--out {out}/store",
     ),
     (
+        "gan/manifest.json",
+        "gan train {out}/store --recipe standard --epochs 5 --out {out}/gan --seed {seed}",
+    ),
+    (
+        "synthetic/manifest.json",
+        "gan sample {out}/gan --type O --n 100 --snr 50 --out {out}/synthetic --seed {seed}",
+    ),
+    (
+        "fidelity/fidelity.html",
+        "gan evaluate {out}/synthetic --gan {out}/gan --held-out unseen --out {out}/fidelity",
+    ),
+    (
         "runs/demo/model.json",
-        "train {out}/store --out {out}/runs/demo --epochs {epochs} --steps 50 "
-        "--network.width 24 --seed {seed}",
+        "train {out}/store --synthetic {out}/synthetic --out {out}/runs/demo --epochs {epochs} "
+        "--steps 50 --network.width 24 --seed {seed}",
     ),
     ("report/report.html", "evaluate {out}/runs/demo --out {out}/report"),
     (

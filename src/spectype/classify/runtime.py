@@ -17,8 +17,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
 from spectype.core.flags import Flag, names
-from spectype.core.spectra import Spectra
-from spectype.dataset.labels import number
+from spectype.core.spectra import Spectra, number
 from spectype.dataset.preprocess import Resample, from_data, run_chain
 
 if TYPE_CHECKING:

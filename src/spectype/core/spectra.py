@@ -123,3 +123,12 @@ def concatenate(batches: Sequence[Spectra]) -> Spectra:
         mask=np.concatenate([b.mask for b in batches]),
         meta={name: [v for b in batches for v in b.get(name)] for name in names},
     )
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None. Sexagesimal text is not a number here."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        return None
+    return result if np.isfinite(result) else None

@@ -19,8 +19,8 @@ from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path, check_writable_folder
 from spectype.core.progress import track
 from spectype.core.sky import identify
-from spectype.core.spectra import Spectra
-from spectype.dataset.labels import Labels, degrees, label_columns, number, read_labels
+from spectype.core.spectra import Spectra, number
+from spectype.dataset.labels import Labels, degrees, label_columns, read_labels
 from spectype.dataset.preprocess import (
     Resample,
     Step,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
+from spectype.core.spectra import number
 
 # What other tables call our columns; the first that is there is taken.
 COLUMNS = {
@@ -138,15 +139,6 @@ def _row_number(index: Any, layout: Any) -> int | None:
 def is_pipeline(survey: Iterable[str | None]) -> NDArray[np.bool_]:
     """Which spectra of these surveys carry a pipeline's labels, not an expert's, shape (n,)."""
     return np.array([(name or "").lower().startswith(PIPELINES) for name in survey], dtype=bool)
-
-
-def number(value: Any) -> float | None:
-    """A finite float, or None. Sexagesimal text is not a number here."""
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        return None
-    return result if np.isfinite(result) else None
 
 
 def degrees(value: Any, *, hours: bool) -> float | None:

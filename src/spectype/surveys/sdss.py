@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spectype.core.spectra import Spectra
+from spectype.core.spectra import Spectra, number
 from spectype.surveys.clean import Raw, finish, variance_inverse
 from spectype.surveys.slowfits import open_fits
 from spectype.surveys.source import Source
@@ -92,13 +92,13 @@ def _describe_spec(raw: Raw, row: dict[str, Any], header: Any) -> None:
     meta: dict[str, Any] = {
         "class": _text(row.get("class")),
         "subclass": _text(row.get("subclass")),
-        "redshift": _number(row.get("z")),
-        "ra": _number(row.get("plug_ra", row.get("racat", header.get("PLUG_RA")))),
-        "dec": _number(row.get("plug_dec", row.get("deccat", header.get("PLUG_DEC")))),
+        "redshift": number(row.get("z")),
+        "ra": number(row.get("plug_ra", row.get("racat", header.get("PLUG_RA")))),
+        "dec": number(row.get("plug_dec", row.get("deccat", header.get("PLUG_DEC")))),
     }
     snr = np.ravel(row.get("sn_median", []))
     if snr.size == 5:
-        meta.update({f"snr_{band}": _number(value) for band, value in zip("ugriz", snr)})
+        meta.update({f"snr_{band}": number(value) for band, value in zip("ugriz", snr)})
         meta["snr"] = meta["snr_g"]
     plate = [row.get(key, header.get(key.upper()[:8])) for key in ("plate", "mjd", "fiberid")]
     if all(value is not None for value in plate):
@@ -120,10 +120,10 @@ def _spspec(hdus: Any) -> Raw:
     )
     meta = {
         "object": _text(header.get("OBJECT")),
-        "ra": _number(header.get("RAOBJ")),
-        "dec": _number(header.get("DECOBJ")),
-        "redshift": _number(header.get("Z")),
-        "snr": _number(header.get("SN_G")),
+        "ra": number(header.get("RAOBJ")),
+        "dec": number(header.get("DECOBJ")),
+        "redshift": number(header.get("Z")),
+        "snr": number(header.get("SN_G")),
     }
     keys = [header.get(key) for key in ("PLATEID", "MJD", "FIBERID")]
     if all(isinstance(value, int) for value in keys):
@@ -158,11 +158,3 @@ def _log_wave(header: Any, n_pix: int) -> Any:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value).strip() or None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None

@@ -77,6 +77,32 @@ def test_snr_without_errors_comes_from_the_flux(model):
     assert "NO_ERRORS" in row["flag_names"]
 
 
+def test_arms_that_do_not_join_are_said(model):
+    stars = star_batch(np.linspace(8, 66, 16))
+    red = stars.wave > 5850
+    for factor in (3.0, 1 / 3.0):
+        gain = np.where(red, factor, 1.0)
+        fault = replace(stars, flux=stars.flux * gain, ivar=stars.ivar / gain**2)
+        assert all("SHAPE_UNRELIABLE" in names for names in model.predict(fault)["flag_names"])
+        np.testing.assert_allclose(
+            runtime.arm_step(fault) - runtime.arm_step(stars), np.log(factor), atol=0.01
+        )
+    assert not any("SHAPE" in names for names in model.predict(stars)["flag_names"])
+    # What lacks one arm, or has no light, says nothing of a jump.
+    blue = replace(stars, mask=stars.mask | red)
+    dark = replace(stars, flux=-stars.flux)
+    assert not runtime.arm_step(blue).any() and not runtime.arm_step(dark).any()
+
+
+def test_flags_and_their_names_agree(model):
+    table = model.predict(star_batch(np.linspace(5, 66, 12), snr=3))
+    for row in table.to_dicts():
+        assert sum(Flag[name] for name in row["flag_names"].split()) == row["flags"]
+        assert bool(row["flags"] & Flag.OUT_OF_DISTRIBUTION) == (
+            row["ood_score"] > model.card["outlier_limit"]
+        )
+
+
 def test_unknown_system_and_model_are_named(model):
     with pytest.raises(UsageError, match="martian"):
         model.predict(star_batch([42.0]), system="martian")

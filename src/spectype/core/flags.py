@@ -18,7 +18,7 @@ class Flag(IntFlag):
     MANY_BAD_PIXELS = 1 << 3  #: over 20 % of the pixels inside the coverage are bad
     NEGATIVE_FLUX = 1 << 4  #: the median flux is not positive
     NO_ERRORS = 1 << 5  #: the file gives no errors; S/N estimated from the flux itself
-    SHAPE_UNRELIABLE = 1 << 6  #: arms or continuum do not look like a star's
+    SHAPE_UNRELIABLE = 1 << 6  #: the flux jumps where the two arms of a spectrograph join
     OUT_OF_DISTRIBUTION = 1 << 16  #: unlike every spectrum the model was trained on
     UNCERTAIN_TYPE = 1 << 17  #: the winning type has a probability below 0.6
     BOUNDARY_TYPE = 1 << 18  #: within one subclass of a neighbouring type

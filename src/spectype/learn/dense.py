@@ -7,6 +7,8 @@ forward and backward. Same numbers up to rounding; elsewhere (GPU, other types) 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -57,3 +59,16 @@ class Dense(nn.Linear):
             return super().forward(input)
         result: Tensor = _FewRows.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return result
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Numbers below 1e-38 count as 0 inside: Adam's second moments of idle weights decay so far.
+
+    It is a state of the whole process, so it is put back.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

@@ -92,7 +92,14 @@ def load_standard(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> M
     return Member(network, matrix)
 
 
-def export_model(runs: Sequence[str | Path], store: Store, out: str | Path, *, name: str) -> Model:
+def export_model(
+    runs: Sequence[str | Path],
+    store: Store,
+    out: str | Path,
+    *,
+    name: str,
+    compact: bool = False,
+) -> Model:
     """Write the networks of one or more runs as one model.
 
     Parameters
@@ -105,6 +112,9 @@ def export_model(runs: Sequence[str | Path], store: Store, out: str | Path, *, n
         Folder to write ``model.onnx`` and ``model.json`` into.
     name : str
         The model's name.
+    compact : bool
+        Store the weights in 16 bits: half the size, the same types. What is calibrated is
+        the compact model.
 
     Returns
     -------
@@ -116,6 +126,8 @@ def export_model(runs: Sequence[str | Path], store: Store, out: str | Path, *, n
     folder = Path(out)
     members = [load_member(run) for run in runs]
     write_onnx(Ensemble([m.network for m in members]), folder / "model.onnx", store.wave.size)
+    if compact:
+        halve(folder / "model.onnx")
     types = read_manifest(runs[0], "run")["types"]["train"]
     card: dict[str, Any] = {
         "kind": "spectype model",
@@ -175,6 +187,31 @@ def strip_traces(path: Path) -> None:
     for node in model.graph.node:
         node.ClearField("doc_string")
     onnx.save(model, path)
+
+
+def halve(path: Path) -> None:
+    """Store the large weights of an ONNX file as float16; they are cast back when it is loaded."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(path)
+    casts = []
+    for tensor in model.graph.initializer:
+        weights = numpy_helper.to_array(tensor)
+        if weights.dtype != np.float32 or weights.size < 1024:
+            continue
+        single = f"{tensor.name}_single"
+        for node in model.graph.node:
+            for i, name in enumerate(node.input):
+                if name == tensor.name:
+                    node.input[i] = single
+        casts.append(helper.make_node("Cast", [tensor.name], [single], to=TensorProto.FLOAT))
+        tensor.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), tensor.name))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    with atomic_path(path) as temporary:
+        onnx.save(model, temporary)
 
 
 def band(matrix: NDArray[np.float64]) -> list[tuple[int, list[float]]]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spectype.core.grid import STANDARD_GRID
+from spectype.learn.dense import without_denormals
 from spectype.learn.gan import DISCRIMINATOR, GENERATOR, GanConfig, Scaling
 from spectype.learn.gan_data import GanData
 from spectype.learn.gan_training import Adversaries
@@ -95,6 +96,7 @@ def our_step(data: GanData, config: GanConfig, device: torch.device) -> Callable
     return step
 
 
+@without_denormals()
 def measure(
     *, steps: int = 20, rounds: int = 5, device: str = "auto", threads: int = 0
 ) -> GanSpeed:
@@ -113,7 +115,6 @@ def measure(
     """
     if threads:
         torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     where, config = choose_device(device), GanConfig()
     data = _spectra_like(64)
     contestants = {

@@ -22,6 +22,7 @@ from spectype.core.files import atomic_path, check_writable_folder, write_manife
 from spectype.core.progress import track
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
+from spectype.learn.dense import without_denormals
 from spectype.learn.gan import (
     WEIGHTS,
     GanConfig,
@@ -174,6 +175,7 @@ class Adversaries:
             checkpoint.restore_optimiser(self.optimisers[part], _below(tensors, f"{part}/"))
 
 
+@without_denormals()
 def train_reference(
     store: Store,
     out: str | Path,
@@ -209,7 +211,6 @@ def train_reference(
     folder = check_writable_folder(out)
     if config.threads:
         torch.set_num_threads(config.threads)
-    torch.set_flush_denormal(True)  # Adam's second moments of idle weights decay into denormals
     data = gan_data(store, config)
     sides = Adversaries(data, config, choose_device(config.device))
     same = {**config.comparable(), "format": FORMAT, "data": data.fingerprint()}

@@ -51,6 +51,11 @@ class TrainConfig:
         Surveys or libraries whose stars all go to the test set.
     patience : int
         Epochs without a better validation before stopping.
+    keep : str
+        Weights to keep: of the least mean subclass ``error`` on validation stars, or of the
+        least ``loss``, which come earlier, are less sure of themselves and stand noise better.
+    label_spread : float
+        Factor on the scatter of all labels (`targets.SOURCES`).
     seed : int
         Seed of weights and augmentation.
     split_seed : int
@@ -82,6 +87,8 @@ class TrainConfig:
     test: float = 0.2
     leave_out: tuple[str, ...] = ()
     patience: int = 25
+    keep: str = "error"
+    label_spread: float = 1.0
     seed: int = 1
     split_seed: int = 0
     device: str = "auto"

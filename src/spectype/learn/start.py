@@ -59,7 +59,7 @@ def member_weights(path: Path, seed: int) -> dict[str, Tensor]:
     import onnx
 
     tensors = {
-        t.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(t)))
+        t.name: torch.from_numpy(onnx.numpy_helper.to_array(t).astype(np.float32))
         for t in onnx.load(path).graph.initializer
     }
     members = {int(name.split(".")[1]) for name in tensors if name.startswith("members.")}

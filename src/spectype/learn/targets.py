@@ -85,7 +85,7 @@ class Targets:
 OUTLIER_KINDS = ("galaxy", "quasar", "unknown", "white dwarf", "carbon", "cataclysmic", "emission")
 
 
-def make_targets(meta: pl.DataFrame, *, balance: float) -> Targets:
+def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.0) -> Targets:
     """Targets for the rows of a store's metadata.
 
     Parameters
@@ -94,10 +94,12 @@ def make_targets(meta: pl.DataFrame, *, balance: float) -> Targets:
         Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``.
     balance : float
         0 draws spectra as they are, 1 draws every part of the sequence equally often.
+    label_spread : float
+        Factor on the scatter of the sources' labels.
     """
     sources = [source_of(s) for s in meta["survey"].to_list()]
     code = meta["code"].cast(float).to_numpy().astype(float)
-    spread = np.array([s.spread for s in sources])
+    spread = label_spread * np.array([s.spread for s in sources])
     types = [mk.index(t) if t else -1 for t in meta["type"].to_list()]
     type_index = np.array(types, np.int64)
     kinds = np.array([k in OUTLIER_KINDS for k in meta["kind"].to_list()])

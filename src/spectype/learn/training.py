@@ -91,6 +91,8 @@ def train(
 
     folder = check_writable_folder(out)
     config = recipe.train
+    if config.keep not in ("error", "loss"):
+        raise UsageError(f"unknown keep {config.keep!r}", remedy="error or loss")
     if config.threads:
         torch.set_num_threads(config.threads)
     split = make_split(store.meta, config)
@@ -98,7 +100,9 @@ def train(
         split_table = store.meta.select("row", "star_id").with_columns(split=pl.Series(split))
         split_table.write_parquet(path)
     everything = Joined(store, synthetic) if synthetic else store
-    targets = make_targets(everything.meta, balance=config.balance)
+    targets = make_targets(
+        everything.meta, balance=config.balance, label_spread=config.label_spread
+    )
     split = np.append(split, np.full(len(everything) - len(store), "train"))
     session = Session(everything, targets, split, recipe, choose_device(config.device))
     if start_from is not None:
@@ -118,9 +122,10 @@ def train(
                 path=folder,
                 remedy="lower --learning-rate",
             )
-        # By the error, not the loss: late in training the loss rises because the network grows
-        # too sure of itself, which the temperature repairs, while its types still get better.
-        since = since + 1 if error >= best else 0
+        # Late in training the loss rises because the network grows too sure of itself, which the
+        # temperature repairs, while its types still get better: so there is a choice.
+        score = error if config.keep == "error" else validation
+        since = since + 1 if score >= best else 0
         entry = {
             "epoch": epoch + 1,
             "train_loss": loss,
@@ -131,8 +136,8 @@ def train(
             "learning_rate": session.learning_rate((epoch + 1) * config.steps - 1),
             "seconds": round(time.monotonic() - started, 2),
         }
-        if since == 0 or not np.isfinite(error):
-            best = error
+        if since == 0 or not np.isfinite(score):
+            best = score
             save_best(session, folder)
         save_progress(session, folder, entry, origin, best=best, since=since)
     write_manifest(
@@ -145,7 +150,7 @@ def train(
             "types": type_counts(targets, split),
             "synthetic_spectra": len(everything) - len(store),
             **origin,
-            "best_validation_error": best,
+            f"best_validation_{config.keep}": best,
         },
     )
     return folder

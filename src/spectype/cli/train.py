@@ -33,6 +33,7 @@ def train(
     recipe: Literal["standard", "reference"] = "standard",
     repeats: int = 1,
     synthetic: tuple[Path, ...] = (),
+    generate: str = "OB",
     start_from: str = "",
     train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
     network: NetworkConfig = NetworkConfig(),  # noqa: B008
@@ -66,7 +67,10 @@ def train(
         deviation, as the study did with 5.
     synthetic
         Stores of synthetic spectra (`gan sample`, or `build` of a simulated release): for
-        training only, never for validation or test.
+        training only, never for validation or test. In place of --generate.
+    generate
+        Rare types for which a generator, trained on the training stars alone, adds 400 spectra
+        each to the training: what helped most on O stars of libraries never seen. Empty for none.
     start_from
         Fine-tune a model in place of starting from nothing: `standard`, or a model's folder.
         The network then has the model's size, whatever --network says.
@@ -81,6 +85,7 @@ def train(
     """
     from spectype.dataset.store import Store
     from spectype.learn.export import export_model
+    from spectype.learn.fill import fill_rare
     from spectype.learn.start import network_of
     from spectype.learn.training import train as train_network
 
@@ -96,6 +101,9 @@ def train(
         raise UsageError("--repeats belongs to --recipe reference")
     if start_from:
         network = network_of(start_from)
+    if generate and not extra:
+        made = fill_rare(data, folder, train, types=generate)
+        extra = [] if made is None else [made]
     run = train_network(
         data,
         folder,

@@ -103,6 +103,9 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     types = [mk.index(t) if t else -1 for t in meta["type"].to_list()]
     type_index = np.array(types, np.int64)
     kinds = np.array([k in OUTLIER_KINDS for k in meta["kind"].to_list()])
+    # A library's star without any label is unknown to us, but no stranger.
+    labels = meta["subclass"].to_list() if "subclass" in meta.columns else ["?"] * len(kinds)
+    kinds &= np.array([bool(label) for label in labels])
     outlier = np.where(type_index >= 0, 0.0, np.where(kinds, 1.0, np.nan))
     classes = list(mk.LUMINOSITIES)
     luminosity = [classes.index(v) if v in classes else -1 for v in meta["luminosity"].to_list()]

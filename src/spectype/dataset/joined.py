@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import DataError
-from spectype.dataset.store import Store
+from spectype.dataset.store import Store, gather
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,12 +76,9 @@ class Joined:
         self, rows: Sequence[int] | NDArray[np.integer[Any]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Flux and error of these rows, each (n, n_pix) float32; error 0 is bad."""
-        index = np.asarray(rows, dtype=np.int64)
-        flux = np.empty((index.size, self.wave.size), np.float32)
-        error = np.empty_like(flux)
-        owner = np.searchsorted(self._start, index, side="right") - 1
-        for number in np.unique(owner):
-            here = np.flatnonzero(owner == number)
-            part = self.stores[number].arrays(index[here] - self._start[number])
-            flux[here], error[here] = part
-        return flux, error
+        return gather(
+            rows,
+            self._start,
+            lambda number, local: self.stores[number].arrays(local),
+            n_pix=self.wave.size,
+        )

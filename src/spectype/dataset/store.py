@@ -7,7 +7,7 @@ marks a bad pixel), ``meta.parquet`` (a row a spectrum, in shard order) and, wri
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,15 +151,12 @@ class Store:
         self, rows: Sequence[int] | NDArray[np.integer[Any]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Flux and error of these rows, each (n, n_pix) float32; error 0 is bad."""
-        index = np.asarray(rows, dtype=np.int64)
-        flux = np.empty((index.size, self.wave.size), np.float32)
-        error = np.empty_like(flux)
-        shard = np.searchsorted(self._start, index, side="right") - 1
-        for number in np.unique(shard):
-            here = np.flatnonzero(shard == number)
-            local = index[here] - self._start[number]
-            flux[here], error[here] = self._flux[number][local], self._error[number][local]
-        return flux, error
+        return gather(
+            rows,
+            self._start,
+            lambda shard, local: (self._flux[shard][local], self._error[shard][local]),
+            n_pix=self.wave.size,
+        )
 
     def spectra(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Spectra:
         """These rows as a batch on the store's grid, with their metadata."""
@@ -168,6 +165,40 @@ class Store:
         ivar = np.where(good, 1.0 / np.where(good, error, 1.0) ** 2, 0.0).astype(np.float32)
         meta = self.meta[[int(r) for r in rows]].to_dict(as_series=False)
         return Spectra(wave=self.wave, flux=flux, ivar=ivar, mask=~good, meta=meta)
+
+
+def gather(
+    rows: Sequence[int] | NDArray[np.integer[Any]],
+    start: NDArray[np.int64],
+    read: Callable[[int, NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]],
+    *,
+    n_pix: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Flux and error of rows that lie in several parts, in the order asked for.
+
+    Parameters
+    ----------
+    rows : sequence of int, shape (n,)
+        Rows over all parts.
+    start : ndarray, shape (n_parts + 1,)
+        First row of each part, then the number of rows.
+    read : callable
+        ``read(part, local)`` gives flux and error of a part's own rows.
+    n_pix : int
+        Pixels of a spectrum.
+
+    Returns
+    -------
+    flux, error : ndarray, shape (n, n_pix), float32
+    """
+    index = np.asarray(rows, dtype=np.int64)
+    flux = np.empty((index.size, n_pix), np.float32)
+    error = np.empty_like(flux)
+    part = np.searchsorted(start, index, side="right") - 1
+    for number in np.unique(part):
+        here = np.flatnonzero(part == number)
+        flux[here], error[here] = read(number, index[here] - start[number])
+    return flux, error
 
 
 def encode(spectra: Spectra) -> tuple[NDArray[np.float16], NDArray[np.float16]]:

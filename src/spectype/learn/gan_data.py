@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import DataError
-from spectype.dataset.harmonise import harmonise, select
+from spectype.dataset.harmonise import finite_arrays, harmonise, select
 from spectype.dataset.preprocess import MinMax, Smooth
 from spectype.dataset.store import Store
 from spectype.learn.gan import GanConfig, Scaling
-from spectype.learn.recipe import TrainConfig
 from spectype.learn.training import make_split
 
 if TYPE_CHECKING:
@@ -75,17 +74,8 @@ def gan_data(store: Store, config: GanConfig) -> GanData:
     DataError
         If a type has no spectrum, fewer than 8 are left for training, or one holds NaN.
     """
-    meta = store.meta
     rows = select(store, config.types)
-    split = make_split(
-        meta,
-        TrainConfig(
-            split_seed=config.split_seed,
-            validation=config.validation,
-            test=config.test,
-            leave_out=config.leave_out,
-        ),
-    )
+    split = make_split(store.meta, config)
     train = rows[split[rows] == "train"]
     _check(store, train, n_all=len(rows), config=config)
     if config.has("padding"):
@@ -151,15 +141,7 @@ def _check(store: Store, train: NDArray[np.int64], *, n_all: int, config: GanCon
             path=store.folder,
             remedy="gather more, take more types (--types OB), or keep fewer stars out (--test)",
         )
-    flux, error = store.arrays(train)
-    broken = ~(np.isfinite(flux) & np.isfinite(error)).all(axis=1)
-    if broken.any():
-        names = ", ".join(f"row {r}" for r in train[broken][:5])
-        raise DataError(
-            f"{broken.sum()} training spectra hold NaN or infinity ({names})",
-            path=store.folder,
-            remedy="build the store again; `build` masks such pixels",
-        )
+    _, error = finite_arrays(store, train)
     empty = ~(error > 0).any(axis=1)
     if empty.any():
         raise DataError(f"row {train[empty][0]} has no good pixel", path=store.folder)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -18,10 +16,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from spectype.core.errors import DataError
-from spectype.core.files import atomic_path, check_writable_folder, write_manifest
+from spectype.core.files import check_writable_folder, write_manifest
 from spectype.core.progress import track
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint
+from spectype.learn import checkpoint, series
 from spectype.learn.dense import without_denormals
 from spectype.learn.gan import (
     WEIGHTS,
@@ -37,7 +35,6 @@ from spectype.learn.session import choose_device
 log = logging.getLogger("spectype")
 FORMAT = 1  #: of the training; a checkpoint of another one does not resume
 N_SIMILAR, N_FIGURE = 177, 16  #: the study's numbers of samples for its curve and figures
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -217,7 +214,7 @@ def train_reference(
     done, lines = resume(sides, folder, same)
     if done < config.epochs:
         (folder / "manifest.json").unlink(missing_ok=True)
-    write_split(store, data, folder)
+    series.write_split(folder, store.meta, data.split)
     started = time.monotonic()
     for epoch in track(range(done, config.epochs), title="training"):
         entry = {"epoch": epoch + 1, **sides.epoch(epoch)}
@@ -257,15 +254,6 @@ def finish(store: Store, sides: Adversaries, folder: Path, *, n_epochs: int) -> 
     )
 
 
-def write_split(store: Store, data: GanData, folder: Path) -> None:
-    """Write which rows of the store belong to which part, as runs do."""
-    import polars as pl
-
-    with atomic_path(folder / "split.parquet") as path:
-        table = store.meta.select("row", "star_id").with_columns(split=pl.Series(data.split))
-        table.write_parquet(path)
-
-
 def similarity(sampler: ReferenceGenerator, data: GanData) -> float:
     """The study's similarity of samples to real spectra: smaller is more alike.
 
@@ -302,16 +290,14 @@ def save_progress(
     sides: Adversaries, folder: Path, lines: list[dict[str, Any]], same: dict[str, Any]
 ) -> None:
     """Write the log and a checkpoint, then drop the oldest ones."""
-    with atomic_path(folder / "log.jsonl") as path:
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    tensors = {name: value.detach().cpu() for name, value in sides.tensors().items()}
-    epoch = int(lines[-1]["epoch"])
-    state = {"epoch": epoch, "same": same, "checksum": _checksum(tensors), "log": lines[-1:]}
-    checkpoint.save(
-        folder / CHECKPOINTS / f"epoch-{epoch:06d}.safetensors", tensors=tensors, state=state
+    series.write_log(folder, lines)
+    series.save(
+        folder,
+        epoch=int(lines[-1]["epoch"]),
+        tensors=sides.tensors(),
+        state={"same": same, "log": lines[-1:]},
+        keep=sides.config.keep,
     )
-    for old in _checkpoints(folder)[sides.config.keep :]:
-        old.unlink()
     entry = lines[-1]
     log.info(
         "epoch %d: losses %.3f (discriminator), %.3f (generator); similarity %.4f",
@@ -323,49 +309,14 @@ def resume(
     sides: Adversaries, folder: Path, same: dict[str, Any]
 ) -> tuple[int, list[dict[str, Any]]]:
     """Take up the newest whole checkpoint; returns its epoch and the log up to it."""
-    paths = _checkpoints(folder)
-    for path in paths:
-        try:
-            tensors, state = checkpoint.load(path)
-            checkpoint.check_same(path, found=state["same"], wanted=same)
-            if state["checksum"] != _checksum(tensors):
-                raise DataError("is not a whole checkpoint: its checksum differs", path=path)
-        except (DataError, ValueError, KeyError) as error:
-            if isinstance(error, DataError) and "whole checkpoint" not in error.problem:
-                raise  # another configuration, version or data: not to be passed over in silence
-            log.warning("%s; falling back to the one before", error)
-            continue
-        sides.restore(tensors)
-        epoch = int(state["epoch"])
-        log.info("resuming after epoch %d", epoch)
-        return epoch, _read_log(folder, epoch)
-    if paths:
-        raise DataError(
-            "holds no whole checkpoint",
-            path=folder / CHECKPOINTS,
-            remedy="remove the folder to start anew",
-        )
-    return 0, []
-
-
-def _read_log(folder: Path, epoch: int) -> list[dict[str, Any]]:
-    """Lines of the log up to `epoch`; a log that is gone costs its curves, not the training."""
-    path = folder / "log.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [line for line in lines if line["epoch"] <= epoch]
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints, newest first."""
-    return sorted((folder / CHECKPOINTS).glob("epoch-*.safetensors"), reverse=True)
-
-
-def _checksum(tensors: dict[str, Tensor]) -> int:
-    """A checksum over all values; safetensors has none."""
-    value = 0
-    for name in sorted(tensors):
-        value = crc32(tensors[name].contiguous().numpy().tobytes(), value)
-    return value
+    found = series.load_newest(folder, same)
+    if found is None:
+        return 0, []
+    tensors, state = found
+    sides.restore(tensors)
+    epoch = int(state["epoch"])
+    # A log that is gone costs its curves, not the training.
+    return epoch, [line for line in series.read_log(folder) if line["epoch"] <= epoch]
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -373,7 +324,7 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _diverged(entry: dict[str, Any], folder: Path, config: GanConfig) -> DataError:
-    kept = _checkpoints(folder)
+    kept = series.newest_first(folder)
     epoch = int(kept[0].stem.split("-")[1]) if kept else 0
     good = f"the checkpoint of epoch {epoch} is good" if kept else "no checkpoint came before"
     keep = f"; --epochs {epoch} keeps what was learnt till then" if kept else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import asdict, dataclass
@@ -15,13 +14,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from spectype.core.errors import DataError
-from spectype.core.files import atomic_path, check_writable_folder, write_manifest
+from spectype.core.files import check_writable_folder, write_manifest
 from spectype.core.progress import track
-from spectype.dataset.harmonise import harmonise, known_codes, select
+from spectype.dataset.harmonise import finite_arrays, harmonise, known_codes, select
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint, generator, latent
+from spectype.learn import generator, latent, series
 from spectype.learn.generator import KNOTS, LEVEL, GeneratorConfig, Part, StandardGenerator
-from spectype.learn.recipe import TrainConfig
 from spectype.learn.targets import source_of
 from spectype.learn.training import make_split
 
@@ -137,9 +135,7 @@ def train_standard(
         states = {number: piece.start(config) for number, piece in parts.items()}
     if done < config.epochs:
         (folder / "manifest.json").unlink(missing_ok=True)
-    with atomic_path(folder / "split.parquet") as path:
-        table = store.meta.select("row", "star_id").with_columns(split=pl.Series(data.split))
-        table.write_parquet(path)
+    series.write_split(folder, store.meta, data.split)
     started = time.monotonic()
     for epoch in track(range(done, config.epochs), title="training"):
         states, likelihood = _next(states, parts, epoch=epoch, folder=folder)
@@ -168,15 +164,7 @@ def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
     rows = select(store, config.types)
     trust = np.array([source_of(s).weight for s in store.meta["survey"].to_list()])
     rows = rows[trust[rows] >= _LEAST_TRUST]
-    split = make_split(
-        store.meta,
-        TrainConfig(
-            split_seed=config.split_seed,
-            validation=config.validation,
-            test=config.test,
-            leave_out=config.leave_out,
-        ),
-    )
+    split = make_split(store.meta, config)
     train = _thin(store, rows[split[rows] == "train"], config)
     _check(store, train, n_all=len(rows), types=config.types)
     alike = harmonise(store, train, resolving_power=config.resolving_power)
@@ -241,15 +229,7 @@ def _check(store: Store, train: NDArray[np.int64], *, n_all: int, types: str) ->
             path=store.folder,
             remedy="gather more, take more types, or keep fewer stars out (--test)",
         )
-    flux, error = store.arrays(train)
-    broken = ~(np.isfinite(flux) & np.isfinite(error)).all(axis=1)
-    if broken.any():
-        names = ", ".join(f"row {r}" for r in train[broken][:5])
-        raise DataError(
-            f"{broken.sum()} training spectra hold NaN or infinity ({names})",
-            path=store.folder,
-            remedy="build the store again; `build` masks such pixels",
-        )
+    finite_arrays(store, train)
 
 
 def _groups(survey: NDArray[np.str_]) -> NDArray[np.int64]:
@@ -291,41 +271,21 @@ def save_progress(
     same: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write the log and the checkpoint to resume from; drop the oldest."""
-    epoch = lines[-1]["epoch"]
-    header = {"epoch": epoch, "same": same, "log": lines, "checksum": _checksum(states)}
-    checkpoint.save(_path(folder, epoch), tensors=generator.tensors_of(states), state=header)
-    for old in _checkpoints(folder)[KEEP:]:
-        old.unlink()
-    _write_log(folder, lines)
+    tensors, state = generator.tensors_of(states), {"same": same, "log": lines}
+    series.save(folder, epoch=lines[-1]["epoch"], tensors=tensors, state=state, keep=KEEP)
+    series.write_log(folder, lines)
 
 
 def resume(
     folder: Path, same: dict[str, Any]
 ) -> tuple[int, dict[int, latent.Factors], list[dict[str, Any]]]:
     """Take up the newest whole checkpoint: epochs done, the models, the log up to it."""
-    paths = _checkpoints(folder)
-    for path in paths:
-        try:
-            tensors, header = checkpoint.load(path)
-            checkpoint.check_same(path, found=header["same"], wanted=same)
-            states = generator.states_of(tensors)
-            if header["checksum"] != _checksum(states):
-                raise DataError("is not a whole checkpoint: its checksum differs", path=path)
-        except (DataError, ValueError, KeyError) as error:
-            if isinstance(error, DataError) and "whole checkpoint" not in error.problem:
-                raise  # another configuration, version or data: not to be passed over in silence
-            log.warning("%s; falling back to the one before", error)
-            continue
-        _write_log(folder, header["log"])
-        log.info("resuming after epoch %d", header["epoch"])
-        return int(header["epoch"]), states, header["log"]
-    if paths:
-        raise DataError(
-            "holds no whole checkpoint",
-            path=paths[0].parent,
-            remedy="remove the folder to start anew",
-        )
-    return 0, {}, []
+    found = series.load_newest(folder, same)
+    if found is None:
+        return 0, {}, []
+    tensors, header = found
+    series.write_log(folder, header["log"])
+    return int(header["epoch"]), generator.states_of(tensors), header["log"]
 
 
 def finish(
@@ -347,26 +307,3 @@ def finish(
         "blunter": list(data.blunter),
     }  # fmt: skip
     write_manifest(folder, "gan", content)
-
-
-def _path(folder: Path, epoch: int) -> Path:
-    return folder / "checkpoints" / f"epoch-{epoch:05d}.safetensors"
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints, newest first."""
-    return sorted((folder / "checkpoints").glob("epoch-*.safetensors"), reverse=True)
-
-
-def _checksum(states: dict[int, latent.Factors]) -> int:
-    """A checksum over all values; safetensors has none."""
-    value = 0
-    for _, state in sorted(states.items()):
-        for _, array in sorted(state.arrays().items()):
-            value = crc32(np.ascontiguousarray(array).tobytes(), value)
-    return value
-
-
-def _write_log(folder: Path, lines: list[dict[str, Any]]) -> None:
-    with atomic_path(folder / "log.jsonl") as path:
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))

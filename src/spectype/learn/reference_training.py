@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,6 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import (
     MANIFEST,
-    atomic_path,
     check_writable_folder,
     read_manifest,
     write_json,
@@ -27,7 +25,7 @@ from spectype.core.files import (
 from spectype.core.progress import track
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint
+from spectype.learn import checkpoint, series
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.reference import ReferenceConfig, describe
 from spectype.learn.reference_fit import Fit, prepared
@@ -36,7 +34,7 @@ from spectype.learn.targets import make_targets
 from spectype.learn.training import make_split, type_counts
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 log = logging.getLogger("spectype")
 SECONDS_BETWEEN_CHECKPOINTS = 60.0  # at full width one is 1.5 GB
@@ -86,7 +84,7 @@ def train_reference(
         checkpoint.check_same(folder / MANIFEST, found=found, wanted=recipe)
         return folder
     split = make_split(store.meta, train)
-    _write_split(folder, store.meta, split)
+    series.write_split(folder, store.meta, split)
     everything = Joined(store, synthetic) if synthetic else store
     split = np.append(split, np.full(len(everything) - len(store), "train"))
     targets = make_targets(everything.meta, balance=0.0)
@@ -123,13 +121,6 @@ def _comparable(
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
-def _write_split(folder: Path, meta: pl.DataFrame, split: NDArray[np.str_]) -> None:
-    import polars as pl
-
-    with atomic_path(folder / "split.parquet") as path:
-        meta.select("row", "star_id").with_columns(split=pl.Series(split)).write_parquet(path)
-
-
 def _epochs(
     fit: Fit,
     folder: Path,
@@ -154,7 +145,7 @@ def _epochs(
             state = {"epoch": fit.epochs_done, "recipe": dict(recipe), "log": lines}
             checkpoint.save(folder / "checkpoint.safetensors", tensors=fit.tensors(), state=state)
             saved = time.monotonic()
-        _write_log(folder, lines)
+        series.write_log(folder, lines)
         log.info(
             "epoch %d: loss %.3f / %.3f, accuracy %.3f / %.3f",
             *(entry[k] for k in ("epoch", "train_loss", "validation_loss", "train_accuracy",
@@ -198,14 +189,9 @@ def _resume(fit: Fit, folder: Path, recipe: Mapping[str, Any]) -> list[dict[str,
     checkpoint.check_same(path, found=state["recipe"], wanted=recipe)
     fit.restore(tensors, epochs_done=int(state["epoch"]))
     fit.seconds = float(state["log"][-1]["seconds"])
-    _write_log(folder, state["log"])
+    series.write_log(folder, state["log"])
     log.info("resuming after epoch %d", state["epoch"])
     return list(state["log"])
-
-
-def _write_log(folder: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with atomic_path(folder / "log.jsonl") as path:
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _save_weights(fit: Fit, path: Path, network: Mapping[str, Any]) -> None:

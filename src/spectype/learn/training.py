@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -16,12 +15,12 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
-from spectype.core.files import atomic_path, check_writable_folder, write_manifest
+from spectype.core.files import check_writable_folder, write_manifest
 from spectype.core.progress import track
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint
-from spectype.learn.recipe import Recipe, TrainConfig, comparable
+from spectype.learn import checkpoint, series
+from spectype.learn.recipe import Recipe, comparable
 from spectype.learn.session import Session, choose_device
 from spectype.learn.start import start_from_model
 from spectype.learn.targets import Targets, make_targets, split_by_star
@@ -32,7 +31,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("spectype")
 
 
-def make_split(meta: pl.DataFrame, config: TrainConfig) -> NDArray[np.str_]:
+class Held(Protocol):
+    """Which stars a training keeps out: any configuration with these four."""
+
+    @property
+    def split_seed(self) -> int: ...
+    @property
+    def validation(self) -> float: ...
+    @property
+    def test(self) -> float: ...
+    @property
+    def leave_out(self) -> tuple[str, ...]: ...
+
+
+def make_split(meta: pl.DataFrame, config: Held) -> NDArray[np.str_]:
     """The part of every row: the table's own split where it has one, else by star.
 
     With `leave_out`, the stars of those libraries are the test set wherever they occur.
@@ -87,7 +99,6 @@ def train(
         The run's folder with ``best.safetensors``, ``split.parquet``, ``log.jsonl`` and the
         manifest; `export.export_run` makes a model of it.
     """
-    import polars as pl
 
     folder = check_writable_folder(out)
     config = recipe.train
@@ -96,9 +107,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     split = make_split(store.meta, config)
-    with atomic_path(folder / "split.parquet") as path:
-        split_table = store.meta.select("row", "star_id").with_columns(split=pl.Series(split))
-        split_table.write_parquet(path)
+    series.write_split(folder, store.meta, split)
     everything = Joined(store, synthetic) if synthetic else store
     targets = make_targets(
         everything.meta, balance=config.balance, label_spread=config.label_spread
@@ -193,22 +202,15 @@ def save_progress(
         "best": best,
         "since": since,
         "recipe": {**comparable(session.recipe), **origin},
-        "log": [*read_log(folder), entry],
+        "log": [*series.read_log(folder), entry],
     }
     checkpoint.save(folder / "checkpoint.safetensors", tensors=session.tensors(), state=state)
-    with atomic_path(folder / "log.jsonl") as path:
-        path.write_text("".join(json.dumps(line) + "\n" for line in state["log"]))
+    series.write_log(folder, state["log"])
     log.info(
         "epoch %d: loss %.3f, validation %.3f, accuracy %.3f / %.3f",
         *(entry[k] for k in ("epoch", "train_loss", "validation_loss", "train_accuracy",
                              "validation_accuracy")),
     )  # fmt: skip
-
-
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Lines of ``log.jsonl``, empty where there is none."""
-    path = folder / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def resume(session: Session, folder: Path, origin: Mapping[str, Any]) -> tuple[int, float, int]:
@@ -224,7 +226,6 @@ def resume(session: Session, folder: Path, origin: Mapping[str, Any]) -> tuple[i
     session.restore(tensors)
     session.steps_done = int(state["epoch"]) * session.recipe.train.steps
     # The log may be one line ahead of, or behind, the checkpoint: the checkpoint rules.
-    with atomic_path(folder / "log.jsonl") as log_path:
-        log_path.write_text("".join(json.dumps(line) + "\n" for line in state["log"]))
+    series.write_log(folder, state["log"])
     log.info("resuming after epoch %d", state["epoch"])
     return int(state["epoch"]), float(state["best"]), int(state["since"])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -228,14 +229,13 @@ def _one_pass(source: Catalogue, folder: Path, format: Output) -> bool:
     """Stream every row into the table it belongs to; whether any is rejected or suspected."""
     frame = _filed(source, with_types(source.frame()))
     frame = frame.select(*source.columns, *ADDED, ROW, PROBLEM, TABLE)
-    if format == "parquet":
-        # Rows carry their place in the source: their order may follow the threads.
-        frame.sink_parquet(
-            _by_table(folder, format), compression="lz4", statistics=False, maintain_order=False
-        )
-    else:
-        frame = frame.with_columns(pl.col(pl.String).replace("", None))
-        frame.sink_csv(_by_table(folder, format), separator="|")
+    with _by_table(folder, format) as tables:
+        if format == "parquet":
+            # Rows carry their place in the source: their order may follow the threads.
+            frame.sink_parquet(tables, compression="lz4", statistics=False, maintain_order=False)
+        else:
+            frame = frame.with_columns(pl.col(pl.String).replace("", None))
+            frame.sink_csv(tables, separator="|")
     _add_empty(source, folder, format)
     return (folder / f"{REJECTED}.{format}").exists()
 
@@ -248,14 +248,34 @@ def _filed(source: Catalogue, frame: pl.LazyFrame) -> pl.LazyFrame:
     return frame.with_columns(pl.when(bad).then(pl.lit(REJECTED)).otherwise(TABLE).alias(TABLE))
 
 
-def _by_table(folder: Path, format: Output) -> pl.PartitionBy:
-    return pl.PartitionBy(
-        folder,
-        key=TABLE,
-        include_key=False,
-        file_path_provider=lambda part: f"{part.partition_keys[TABLE][0]}.{format}",
-        approximate_bytes_per_file=None,
-    )
+@contextmanager
+def _by_table(folder: Path, format: Output) -> Iterator[pl.PartitionBy]:
+    """Rows go to one file a table.
+
+    We open the files, and none once the pass is over. A writer of polars' own can outlive an
+    error; given names only, it would bring back the folder that we just removed.
+    """
+    files, lock, over = ExitStack(), Lock(), False
+
+    def file(part: Any) -> Any:
+        with lock:
+            if over:
+                raise RuntimeError("the pass that wanted this file has failed")
+            path = folder / f"{part.partition_keys[TABLE][0]}.{format}"
+            return files.enter_context(path.open("wb", buffering=0))
+
+    try:
+        yield pl.PartitionBy(
+            folder,
+            key=TABLE,
+            include_key=False,
+            file_path_provider=file,
+            approximate_bytes_per_file=None,
+        )
+    finally:
+        with lock:
+            over = True
+            files.close()
 
 
 def _add_empty(source: Catalogue, folder: Path, format: Output) -> None:

@@ -130,3 +130,16 @@ def test_galaxy_lines_stand_at_their_redshift():
     flux, good = stars([45.0] * 40)
     light, _ = Outliers(WAVE).quasar(flux, good, flux, draw(1))
     assert (light > 0).all() and float(light.std()) > 0.1
+
+
+def test_white_dwarf_lines_are_broader_than_those_of_a_stars():
+    flux, good = stars([45.0] * 60)
+    light, _ = Outliers(WAVE).white_dwarf(flux, good, flux, draw(3))
+    wave = WAVE.numpy()
+    at = {w: light.numpy()[:, np.abs(wave - w).argmin()] for w in (4735, 4842.7, 4862.7, 4990)}
+    # Optical depth at the centre and 20 Angstrom from it; an A star's falls to a quarter there.
+    side = 0.5 * np.log(at[4735] * at[4990])
+    centre, wing = side - np.log(at[4862.7]), side - np.log(at[4842.7])
+    hydrogen = centre > 0.3
+    assert 0.2 < hydrogen.mean() < 0.8
+    assert np.median(wing[hydrogen] / centre[hydrogen]) > 0.5

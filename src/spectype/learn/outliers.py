@@ -1,8 +1,9 @@
 """What a survey holds beside normal stars, made on the fly so that the network learns to doubt.
 
 Galaxies are sums of late-type stars, redshifted, broadened, with nebular lines; quasars are
-power laws with broad lines; empty fibres are noise and sky residue; faults are arms that do
-not join. They train the outlier output only and never enter a test set.
+power laws with broad lines; white dwarfs are blue continua with very broad hydrogen, with helium
+or with nothing; empty fibres are noise and sky residue; faults are arms that do not join. They
+train the outlier output only and never enter a test set.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ NEBULAR = ((3728.5, 0.7), (4862.7, 0.35), (4960.3, 0.25), (5008.2, 0.7), (6564.6
 QUASAR = ((1215.7, 4.0), (1549.1, 1.6), (1908.7, 0.9), (2798.8, 0.8), (4341.7, 0.3),
           (4862.7, 0.7), (5008.2, 0.3), (6564.6, 2.5))  # fmt: skip
 BALMER = (3836.5, 3890.2, 3971.2, 4102.9, 4341.7, 4862.7, 6564.6)
+HELIUM = (3889.7, 4027.3, 4472.7, 4714.5, 4923.3, 5017.1, 5877.2, 6680.0)
 
 
 class Outliers:
@@ -31,7 +33,8 @@ class Outliers:
 
     def __init__(self, wave: Tensor) -> None:
         self.wave = wave.float()
-        self.makers = (self.galaxy, self.quasar, self.empty, self.fault, self.emission_star)
+        self.makers = (self.galaxy, self.quasar, self.white_dwarf, self.empty, self.fault,
+                       self.emission_star)  # fmt: skip
 
     def __call__(
         self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
@@ -101,6 +104,28 @@ class Outliers:
         broad = self._lines(QUASAR, z, 0.006 + 0.012 * self._uniform(draw, n, 1))
         light = (self.wave / 5500.0) ** slope * (1 + (0.4 + self._uniform(draw, n, 1)) * broad)
         return light, good
+
+    def white_dwarf(
+        self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """A hot continuum with hydrogen (DA, seven in ten), helium (DB, two) or no line (DC).
+
+        Pressure makes the lines broader than a dwarf A star's, whose half width is 8 to 15 A,
+        and blends those above H8 away.
+        """
+        n = len(flux)
+        kind = self._uniform(draw, n, 1)
+        hydrogen = self._pressed(BALMER[1:], 15 + 35 * self._uniform(draw, n, 1), draw)
+        helium = self._pressed(HELIUM, 8 + 20 * self._uniform(draw, n, 1), draw)
+        depth = torch.where(kind < 0.7, hydrogen, torch.where(kind < 0.9, helium, 0 * helium))
+        slope = (self.wave / 5500.0) ** (-0.5 - 3.0 * self._uniform(draw, n, 1))
+        return slope * torch.exp(-depth), good
+
+    def _pressed(self, lines: tuple[float, ...], half: Tensor, draw: Generator) -> Tensor:
+        """Optical depth (n, n_pix) of lines with Lorentz wings, half width `half` (n, 1) [A]."""
+        depth = (0.15 + 0.85 * self._uniform(draw, len(half), 1)).expand(-1, self.wave.numel())
+        profiles = (1 / (1 + ((self.wave - rest) / half) ** 2) for rest in lines)
+        return depth * sum(profiles, torch.zeros_like(depth))
 
     def empty(
         self, flux: Tensor, good: Tensor, cool: Tensor, draw: Generator

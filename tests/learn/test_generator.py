@@ -148,20 +148,51 @@ def test_gaps_are_filled_by_stars_that_have_none(trained):
     assert np.abs(samples.flux[:, red] - 1).mean() < 0.05  # toy stars have no line there
 
 
-def test_broad_shapes_follow_temperature(trained):
+def test_broad_shapes_follow_temperature(trained, store):
     generator = load_generator(trained)
-    blue, red = np.searchsorted(WAVE, (4400, 6500))
-    colour = [
-        np.median(np.log(s.shape[:, blue] / s.shape[:, red]))
-        for s in (generator.sample(300, code=c, seed=5) for c in (6.0, 24.0))
+    blue, red = (np.abs(WAVE - w) < 30 for w in (4400, 6500))
+    learnt = training_set(store, small(types="OBA"))
+    flux, _ = store.arrays(learnt.rows)
+    real = np.log(flux[:, blue].mean(axis=1) / flux[:, red].mean(axis=1))
+    for code in (6.0, 15.0, 24.0):
+        shape = generator.sample(300, code=code, seed=5).shape
+        colour = np.median(np.log(shape[:, blue].mean(axis=1) / shape[:, red].mean(axis=1)))
+        # The stars nearby, whose colours scatter by 0.3.
+        near = real[np.abs(learnt.code - code) < 2.5]
+        assert colour == pytest.approx(near.mean(), abs=2 * near.std() / np.sqrt(near.size))
+    assert np.corrcoef(learnt.code, real)[0, 1] < -0.5
+
+
+def test_gaps_are_bridged_by_neighbours_on_the_sequence():
+    """What one noiseless factor says of a gap gives way to what the neighbours show there."""
+    n, n_col = 40, 80
+    code = np.linspace(10.0, 20.0, n)
+    wave = np.linspace(-1, 1, n_col)
+    values = (1 + 0.01 * (code - 15)[:, None] * wave).astype(np.float32)
+    good = np.ones((n, n_col), bool)
+    good[20, :40] = False
+    values[20, 40:] += 0.2 * wave[40:].astype(np.float32)  # odd where it is seen
+    sequence = latent.Sequence(code, 8.0)
+    filled, weight = latent.bridge(np.where(good, values, 0), good, sequence)
+    np.testing.assert_array_equal(filled[good], values[good])
+    np.testing.assert_allclose(filled[20, :40], values[19:22:2, :40].mean(axis=0), atol=0.002)
+    assert 0 < weight[20, :40].max() < 0.1 < weight[good].min() == 1.0
+    state = latent.start(np.where(good, values, 0), good, sequence, k=1, groups=1)
+    group = np.zeros(n, np.int64)
+    off = [
+        np.abs(new.mean + new.z[20] @ new.basis - filled[20])[:40].max()
+        for given in (None, np.maximum(weight, 0.5 * (weight > 0)))
+        for new, _ in [
+            latent.iterate(state, filled, good, sequence=sequence, group=group, weight=given)
+        ]
     ]
-    real = [np.log(f[blue] / f[red]) for f in (star_flux(c, WAVE) for c in (6.0, 24.0))]
-    assert colour[0] > colour[1]
-    assert colour[0] - colour[1] == pytest.approx(real[0] - real[1], abs=0.25)
+    # The half that is seen has weight 1, the bridged half 1/2: their mean is two thirds of the odd.
+    assert off[0] > 0.1
+    assert off[1] == pytest.approx(off[0] * 2 / 3, rel=0.1)
 
 
 def test_shape_passes_through_its_knots():
-    values = np.sin(np.arange(9.0))[None].astype(np.float32)
+    values = np.sin(np.arange(float(KNOTS.size)))[None].astype(np.float32)
     shape = shape_between(values, KNOTS)
     np.testing.assert_allclose(np.log(shape), values, atol=1e-5)
 

@@ -1,8 +1,9 @@
 """The standard generator: spectra of any type and subclass from a factor model of real ones.
 
-It learns on spectra made alike (`dataset.harmonise`), with the logarithm of the broad shape at a
-few wavelengths as further columns, so that lines and continuum of a sample belong together.
-The law behind it is in `learn.latent`; why it and not a network is in docs/generative.md.
+It learns on spectra made alike (`dataset.harmonise`). The logarithm of the broad shape, over that
+of a black body, at a few wavelengths makes further columns, so that lines and continuum of a
+sample belong together. The law behind it is in `learn.latent`; why it and not a network is in
+docs/generative.md.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ from numpy.typing import ArrayLike, NDArray
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_manifest
+from spectype.dataset.harmonise import intrinsic_shape
 from spectype.learn import checkpoint
 from spectype.learn.generators import Samples
 from spectype.learn.latent import Factors, Law, Sequence, balance
 
 FloatArray = NDArray[np.float32]
 WEIGHTS = "generator.safetensors"
-#: Wavelengths at which the broad shape is learnt [Angstrom].
-KNOTS = np.array([3750.0, 4000.0, 4400.0, 4900.0, 5500.0, 6200.0, 7000.0, 7900.0, 8900.0])
-LEVEL = slice(2, 5)  # knots whose mean is the shape's zero: all sources reach them
+#: Wavelengths at which the broad shape is learnt [Angstrom]; the first close to the grid's end:
+#: a hot star rises up to it.
+KNOTS = np.array([3710.0, 3800.0, 4000.0, 4400.0, 4900.0, 5500.0, 6200.0, 7000.0, 7900.0, 8900.0])
+LEVEL = slice(3, 6)  # knots whose mean is the shape's zero: all sources reach them
 _ENOUGH = 0.5  # share of neighbours with data at a pixel that lets samples vary there in full
 _BEYOND = 1.0  # subclasses outside the training spectra that may be asked for
 
@@ -222,7 +225,7 @@ class StandardGenerator:
             good=np.broadcast_to(self.covered, flux.shape).copy(),
             code=wanted,
             type=np.array([mk.type_of(c) for c in wanted]),
-            shape=shape_between(values[:, self.wave.size :], self.wave),
+            shape=shape_between(values[:, self.wave.size :] + black_body(wanted), self.wave),
         )
 
     def _draw(
@@ -257,7 +260,17 @@ class StandardGenerator:
                 )
 
 
-def shape_between(knots: FloatArray, wave: NDArray[np.float64]) -> FloatArray:
+def black_body(code: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log of the type's black body at `KNOTS`, shape (n, n_knots), zero where `LEVEL` is.
+
+    The shape is learnt as what a star has more than this. Few hot stars are seen in the red;
+    where none is, a sample gets a hot continuum and not that of cooler neighbours.
+    """
+    log = np.log(intrinsic_shape(code, wave=KNOTS).astype(np.float64))
+    return np.asarray(log - log[:, LEVEL].mean(axis=1, keepdims=True))
+
+
+def shape_between(knots: NDArray[np.floating[Any]], wave: NDArray[np.float64]) -> FloatArray:
     """Broad shapes (n, n_pix) from their logarithms at `KNOTS` (n, n_knots): splines."""
     from scipy.interpolate import CubicSpline
 
@@ -314,6 +327,9 @@ def load(folder: str | Path) -> StandardGenerator:
         config = dict(state["config"])
         config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
         states = states_of(tensors)
+        n_col = tensors["wave"].numel() + KNOTS.size
+        if any(state.basis.shape[1] != n_col for state in states.values()):
+            raise ValueError("it is of another version")
         return StandardGenerator(
             {
                 n: Part(state, tensors[f"{n}.code"].numpy(), tensors[f"{n}.good"].numpy())

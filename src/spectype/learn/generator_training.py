@@ -12,6 +12,7 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from spectype.core.errors import DataError
 from spectype.core.files import check_writable_folder, write_manifest
@@ -19,12 +20,19 @@ from spectype.core.progress import track
 from spectype.dataset.harmonise import finite_arrays, harmonise, known_codes, select
 from spectype.dataset.store import Store
 from spectype.learn import generator, latent, series
-from spectype.learn.generator import KNOTS, LEVEL, GeneratorConfig, Part, StandardGenerator
+from spectype.learn.generator import (
+    KNOTS,
+    LEVEL,
+    GeneratorConfig,
+    Part,
+    StandardGenerator,
+    black_body,
+)
 from spectype.learn.targets import source_of
 from spectype.learn.training import make_split
 
 log = logging.getLogger("spectype")
-FORMAT = 1  #: of the training; a checkpoint of another one does not resume
+FORMAT = 2  #: of the training; a checkpoint of another one does not resume
 KEEP = 2  #: checkpoints kept
 FEWEST = 8  #: training spectra without which no distribution can be learnt
 FEWEST_AT_PIXEL = 2  #: training spectra that make a pixel of the samples good
@@ -32,7 +40,7 @@ _FEWEST_IN_GROUP = 20  # spectra of a source that make a noise profile of its ow
 _FLUX = (-1.0, 8.0)  # beyond, flux over the broad shape is a fault, not a line
 _LEAST_GOOD = 0.3  # share of good pixels of a spectrum to learn from
 _LEAST_TRUST = 0.5  # weight of a source's labels below which its stars are not learnt from
-_WINDOW = 40  # pixels each side of a knot over which the broad shape is measured
+_WINDOW = 40  # pixels each side of a knot over which the broad shape is measured, at most
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,14 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Piece:
-    """What one part of the sequence learns from; arrays as in `TrainingSet`."""
+    """What one part of the sequence learns from.
+
+    Arrays as in `TrainingSet`, with gaps bridged and the weights of the pixels (`latent.bridge`).
+    """
 
     values: NDArray[np.float32]
     good: NDArray[np.bool_]
+    weight: NDArray[np.float32]
     group: NDArray[np.int64]
     sequence: latent.Sequence
 
@@ -84,7 +96,9 @@ class Piece:
         if here.sum() < FEWEST:
             here = np.ones(len(data.code), bool)
         sequence = latent.Sequence(data.code[here], config.neighbours)
-        return cls(data.values[here], data.good[here], data.group[here], sequence)
+        good = data.good[here]
+        values, weight = latent.bridge(data.values[here], good, sequence)
+        return cls(values, good, weight, data.group[here], sequence)
 
     def start(self, config: GeneratorConfig) -> latent.Factors:
         """The first state."""
@@ -138,7 +152,9 @@ def train_standard(
     series.write_split(folder, store.meta, data.split)
     started = time.monotonic()
     for epoch in track(range(done, config.epochs), title="training"):
-        states, likelihood = _next(states, parts, epoch=epoch, folder=folder)
+        # Thousands of small matrices: threads would wait for each other, ten times as long.
+        with threadpool_limits(1):
+            states, likelihood = _next(states, parts, epoch=epoch, folder=folder)
         scatter = np.concatenate([state.scatter for state in states.values()])
         lines.append(
             {
@@ -173,11 +189,12 @@ def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
     alike, good, train = alike.take(enough), good[enough], train[enough]
     if len(train) < FEWEST:
         raise DataError(f"{len(train)} spectra with enough good pixels", path=store.folder)
-    shape, known = log_shape(store, train, alike.flux, good)
+    code = known_codes(alike.code, alike.type)
+    shape, known = log_shape(store, train, alike.flux, good, code=code)
     return TrainingSet(
         values=np.concatenate([np.where(good, alike.flux, 0), shape], axis=1).astype(np.float32),
         good=np.concatenate([good, known], axis=1),
-        code=known_codes(alike.code, alike.type),
+        code=code,
         group=_groups(alike.survey),
         rows=train,
         split=split,
@@ -186,24 +203,31 @@ def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
 
 
 def log_shape(
-    store: Store, rows: NDArray[np.int64], flat: NDArray[np.float32], good: NDArray[np.bool_]
+    store: Store,
+    rows: NDArray[np.int64],
+    flat: NDArray[np.float32],
+    good: NDArray[np.bool_],
+    *,
+    code: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Logarithm of the broad shape at the knots and where it is known, each (n, n_knots).
+    """Logarithm of the broad shape over the type's black body, and where it is known.
 
-    It is what the flux of the store has more than the flux over the broad shape; zero on
-    average over the knots between 4400 and 5500 Angstrom.
-    """
+    The broad shape is what the flux of the store has more than the flux over the broad shape.
+    Both are (n, n_knots); zero on average over the knots between 4400 and 5500 Angstrom.
+    """  # fmt: skip
     flux, _ = store.arrays(rows)
     value = np.zeros((len(rows), KNOTS.size))
     known = np.zeros(value.shape, bool)
     for j, at in enumerate(np.searchsorted(store.wave, KNOTS)):
-        window = slice(max(at - _WINDOW, 0), at + _WINDOW)
+        reach = int(np.clip(min(at, store.wave.size - at), 1, _WINDOW))
+        window = slice(max(at - reach, 0), at + reach)
         use = good[:, window]
         count = np.maximum(use.sum(axis=1), 1)
         raw = np.where(use, flux[:, window], 0).sum(axis=1) / count
         over = np.where(use, flat[:, window], 0).sum(axis=1) / count
         known[:, j] = (use.mean(axis=1) > 0.5) & (raw > 0) & (over > 0) if use.size else False
         value[known[:, j], j] = np.log(raw[known[:, j]] / over[known[:, j]])
+    value = value - black_body(code)
     level = (value * known)[:, LEVEL].sum(axis=1) / np.maximum(known[:, LEVEL].sum(axis=1), 1)
     known &= known[:, LEVEL].any(axis=1, keepdims=True)
     value = np.clip(value - level[:, None], -4, 4)
@@ -249,8 +273,9 @@ def _next(
     try:
         for number, piece in parts.items():
             new[number], likelihood = latent.iterate(
-                states[number], piece.values, piece.good, sequence=piece.sequence, group=piece.group
-            )
+                states[number], piece.values, piece.good, sequence=piece.sequence,
+                group=piece.group, weight=piece.weight,
+            )  # fmt: skip
             n_good = int(piece.good.sum())
             total, count = total + likelihood * n_good, count + n_good
         whole = all(np.isfinite(a).all() for s in new.values() for a in s.arrays().values())

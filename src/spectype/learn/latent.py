@@ -24,6 +24,10 @@ SHRUNK = 0.5  # share of that wider covariance
 DIAGONAL = 0.1  # share of the covariance's own diagonal
 _LOADING = 0.1  # expected size of the basis, for factors of unit variance: where data are few
 _LEAST_NOISE = 1e-6  # variance, of flux around 1
+#: Least noise variance of a spectrum over the median. A factor of its own would fit a spectrum to
+#: the last digit (a Heywood case) and make of its gaps what it likes.
+_HEYWOOD = 0.5
+_GAP = 0.005  # weight of what neighbours show where a spectrum has no data
 _PROFILE = (0.2, 100.0)  # range of a pixel's noise variance over the spectrum's median
 
 
@@ -173,6 +177,32 @@ def balance(code: Floats) -> Floats:
     return np.asarray(weight / weight.mean())
 
 
+def bridge(values: Singles, good: NDArray[np.bool_], sequence: Sequence) -> tuple[Singles, Singles]:
+    """Let spectra say a little in their gaps: to be like their neighbours on the sequence.
+
+    As many factors as there are here would else carry what is known of a spectrum far off where
+    it has no data.
+
+    Parameters
+    ----------
+    values, good : ndarray, shape (n, n_col)
+        Spectra (0 where not good) and where they have data.
+    sequence : Sequence
+        Kernels over these spectra.
+
+    Returns
+    -------
+    values, weight : ndarray, shape (n, n_col), float32
+        Spectra with their gaps filled, and the weight of every pixel: 1 where it is good, a little
+        where it is filled, 0 where no neighbour has data.
+    """
+    near = sequence.weights(sequence.code).astype(np.float32)
+    there = near @ good.astype(np.float32)
+    filled = (near @ np.where(good, values, 0)) / np.maximum(there, 1e-6)
+    weight = np.where(good, 1.0, np.where(there > 0.1, _GAP, 0.0))
+    return np.where(good, values, filled).astype(np.float32), weight.astype(np.float32)
+
+
 def start(values: Singles, good: NDArray[np.bool_], sequence: Sequence, *, k: int,
           groups: int) -> Factors:  # fmt: skip
     """First state: principal components of the spectra, gaps filled by their neighbours."""
@@ -203,6 +233,7 @@ def iterate(
     *,
     sequence: Sequence,
     group: NDArray[np.int64],
+    weight: Singles | None = None,
 ) -> tuple[Factors, float]:
     """One iteration of expectation and maximisation.
 
@@ -211,11 +242,13 @@ def iterate(
     state : Factors
         Where it stands.
     values, good : ndarray, shape (n, n_col)
-        Spectra (0 where not good) and where they have data.
+        Spectra and where they have data.
     sequence : Sequence
         Kernels over these spectra.
     group : ndarray, shape (n,), int64
         Which noise profile each has.
+    weight : ndarray, shape (n, n_col), float32, optional
+        Weights of the pixels, as `bridge` gives them; `good` by default.
 
     Returns
     -------
@@ -225,8 +258,9 @@ def iterate(
     law = Law(sequence, state.z, state.spread)
     codes = np.unique(sequence.code)
     prior_mean, prior = law.mean(codes)[law.place], law.covariance(codes)
-    offset = np.where(good, values - state.mean, 0).astype(np.float32)
-    ivar = good / (state.scatter[:, None].astype(np.float32) * state.profile[group])
+    weight = good.astype(np.float32) if weight is None else weight
+    offset = np.where(weight > 0, values - state.mean, 0).astype(np.float32)
+    ivar = weight / (state.scatter[:, None].astype(np.float32) * state.profile[group])
     z, spread, kept, likelihood = _expect(
         state, offset, ivar, law.place, prior_mean, prior
     )  # fmt: skip
@@ -234,7 +268,7 @@ def iterate(
     square = np.where(good, (offset - z.astype(np.float32) @ basis) ** 2, 0)
     n_good = np.maximum(good.sum(axis=1), 1)
     scatter = (square / state.profile[group]).sum(axis=1) / n_good + state.scatter * kept / n_good
-    scatter = np.maximum(scatter, _LEAST_NOISE)
+    scatter = np.maximum(scatter, max(_LEAST_NOISE, _HEYWOOD * float(np.median(scatter))))
     profile = state.profile.copy()
     for g in range(len(profile)):
         here = group == g

@@ -99,8 +99,18 @@ def test_flags_and_their_names_agree(model):
     for row in table.to_dicts():
         assert sum(Flag[name] for name in row["flag_names"].split()) == row["flags"]
         assert bool(row["flags"] & Flag.OUT_OF_DISTRIBUTION) == (
-            row["ood_score"] > model.card["outlier_limit"]
+            row["ood_score"] > model.outlier_limit(np.ones((1, model.wave.size), bool))[0]
         )
+
+
+def test_the_less_is_seen_the_odder_a_star_may_look(model):
+    place = np.linspace(0, 1, model.wave.size)
+    shares = np.array([0.1, 0.2, 0.4, 0.6, 1.0])[:, None]
+    blue, red = (model.outlier_limit(good) for good in (place <= shares, place >= 1 - shares))
+    assert blue[-1] == red[-1]
+    for limits in (blue, red):
+        assert (np.diff(limits) <= 0).all() and limits[0] == limits[1] > limits[-1]
+        assert ((limits > 0) & (limits < 1)).all()
 
 
 def test_unknown_system_and_model_are_named(model):

@@ -23,7 +23,7 @@ from spectype.dataset.preprocess import Resample, from_data, run_chain
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 1  #: of model.json
+FORMAT = 2  #: of model.json
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")
@@ -197,6 +197,20 @@ class Model:
         }
         return pl.DataFrame(columns, schema_overrides=schema())
 
+    def outlier_limit(self, good: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Outlier score above which a spectrum is flagged, by its good pixels (n, n_pix).
+
+        The less is seen of a star the less sure the network is that it is one, of the red less
+        than of the blue; so the limit that a given share of normal stars exceed depends on both.
+        """
+        table = self.card["outlier_limit"]
+        share = good.mean(axis=1)
+        middle = (good * np.linspace(0, 1, good.shape[1])).sum(axis=1) / np.maximum(
+            good.sum(axis=1), 1
+        )
+        blue, red = (np.interp(share, table["coverage"], table[end]) for end in ("blue", "red"))
+        return np.asarray(np.where(middle < 0.5, blue, red))
+
     def _set_limits(self, snr: NDArray[np.float64], system: str) -> NDArray[np.float64]:
         """Smallest probability of a member of the 90 % set, by S/N."""
         table = self.card["conformal"][system]
@@ -227,7 +241,7 @@ class Model:
             Flag.NEGATIVE_FLUX: level <= 0,
             Flag.NO_ERRORS: ~has_errors,
             Flag.SHAPE_UNRELIABLE: np.abs(arm_step(ready)) > ARM_STEP,
-            Flag.OUT_OF_DISTRIBUTION: ood > self.card["outlier_limit"],
+            Flag.OUT_OF_DISTRIBUTION: ood > self.outlier_limit(good),
             Flag.UNCERTAIN_TYPE: types.max(axis=1) < 0.6,
             Flag.BOUNDARY_TYPE: boundary,
         }

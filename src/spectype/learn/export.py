@@ -14,22 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spectype.classify.posterior import Sequence70, only_seen, softmax
-from spectype.classify.runtime import FORMAT, SYSTEMS, Model, Outputs, load_model, signal_to_noise
+from spectype.classify.runtime import FORMAT, SYSTEMS, Model, load_model
 from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.files import atomic_path, read_manifest, write_json
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint, reference
+from spectype.learn.calibration import calibrate
 from spectype.learn.networks import NetworkConfig, StandardNetwork, SurveyView
 from spectype.learn.reference_fit import body_weights
-from spectype.learn.targets import N_BINS, make_targets
+from spectype.learn.targets import N_BINS
 
 log = logging.getLogger("spectype")
-COVERAGE = 0.9  #: of the conformal sets
-FALSE_ALARMS = 0.05  #: share of normal stars above the outlier limit
-SNR_EDGES = (10.0, 20.0, 50.0)
-FEWEST = 40  # validation spectra behind a threshold of its own
 
 
 class Ensemble(nn.Module):
@@ -140,7 +136,7 @@ def export_model(
         "survey_view": band(np.mean([m.view for m in members], axis=0)),
         "temperature": {"mk": 1.0, "survey": 1.0, "luminosity": 1.0},
         "conformal": {s: {"snr_edges": [], "limits": [0.1]} for s in SYSTEMS},
-        "outlier_limit": 0.5,
+        "outlier_limit": {"coverage": [1.0], "blue": [0.5], "red": [0.5]},
     }
     write_json(folder / "model.json", card)
     # A row is validation only where no member trained on it.
@@ -222,114 +218,3 @@ def band(matrix: NDArray[np.float64]) -> list[tuple[int, list[float]]]:
         values = row[inside[0] : inside[-1] + 1]
         rows.append((int(inside[0]), [round(float(v), 6) for v in values]))
     return rows
-
-
-def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """Temperatures, conformal limits and the outlier limit from validation spectra.
-
-    Parameters
-    ----------
-    model : Model
-        With temperature 1.
-    store : Store
-        Where the rows are.
-    rows : ndarray
-        Validation rows: no member has trained on them.
-    """
-    targets = make_targets(store.meta, balance=0.0)
-    spectra = store.spectra(rows)
-    raw = model.outputs(spectra.flux, ~spectra.mask)
-    truth, survey = targets.type_index[rows], targets.survey[rows]
-    snr = signal_to_noise(spectra)
-    typed = truth >= 0
-    temperature = {"luminosity": 1.0}
-    conformal: dict[str, Any] = {}
-    for system, mine in (("mk", ~survey), ("survey", survey)):
-        use = np.flatnonzero(typed & mine)
-        if use.size < FEWEST:  # too few of this system: the other's serve
-            use = np.flatnonzero(typed)
-        part = Outputs(raw.sequence[use], raw.luminosity[use], raw.outlier[use])
-        view = model.survey_view if survey[use].mean() > 0.5 else None
-        temperature[system] = fit_temperature(part.sequence, truth[use], view)
-        types = type_probability(part.sequence, temperature[system], view, model.card["seen"])
-        own = types[np.arange(use.size), truth[use]]
-        conformal[system] = conformal_limits(own, snr[use])
-    odd = 1 / (1 + np.exp(-raw.outlier[typed].astype(float)))
-    known = targets.luminosity[rows]
-    use = np.flatnonzero((known >= 0) & ~survey)
-    if use.size >= FEWEST:
-        temperature["luminosity"] = fit_scale(
-            lambda t: -np.log(softmax(raw.luminosity[use], t)[np.arange(use.size), known[use]])
-        )
-    return {
-        "temperature": temperature,
-        "conformal": conformal,
-        "outlier_limit": float(max(np.quantile(odd, 1 - FALSE_ALARMS), 0.05)),
-        "calibrated_on": int(typed.sum()),
-    }
-
-
-def type_probability(
-    logits: NDArray[np.float32],
-    temperature: float,
-    view: NDArray[np.float64] | None,
-    seen: Sequence[str] = tuple(mk.TYPES),
-) -> NDArray[np.float64]:
-    """Type probabilities (n, 7) at a temperature, through a survey's view where given."""
-    probability = only_seen(softmax(logits, temperature), seen)
-    if view is not None:
-        probability = probability @ view
-    return Sequence70(probability).types()
-
-
-def fit_temperature(
-    logits: NDArray[np.float32], truth: NDArray[np.int64], view: NDArray[np.float64] | None
-) -> float:
-    """The temperature that makes the type probabilities most likely (Guo et al. 2017)."""
-    rows = np.arange(len(truth))
-    return fit_scale(
-        lambda t: -np.log(np.maximum(type_probability(logits, t, view)[rows, truth], 1e-9))
-    )
-
-
-def fit_scale(losses: Any) -> float:
-    """The temperature in 0.4 ... 4 with the least mean of ``losses(temperature)``."""
-    from scipy.optimize import minimize_scalar
-
-    found = minimize_scalar(
-        lambda log_t: float(np.mean(losses(np.exp(log_t)))),
-        bounds=(np.log(0.4), np.log(4.0)),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
-
-
-def conformal_limits(own: NDArray[np.float64], snr: NDArray[np.float64]) -> dict[str, Any]:
-    """Limits of split-conformal sets of coverage `COVERAGE`, for each S/N bin with enough stars.
-
-    Parameters
-    ----------
-    own : ndarray, shape (n,)
-        Probability that the model gave the true type.
-    snr : ndarray, shape (n,)
-        Signal-to-noise.
-
-    References
-    ----------
-    Least ambiguous sets of Sadinle, Lei & Wasserman (2019, JASA 114, 223), with the finite
-    sample correction.
-    """
-    edges: list[float] = []
-    limits: list[float] = []
-    low = -np.inf
-    for edge in (*SNR_EDGES, np.inf):
-        inside = (snr >= low) & (snr < edge)
-        if inside.sum() < FEWEST and edge < np.inf:
-            continue  # joined with the next bin
-        use = own[inside] if inside.sum() >= FEWEST else own
-        rank = int(np.floor((use.size + 1) * (1 - COVERAGE))) - 1
-        limits.append(float(np.sort(use)[max(rank, 0)]))
-        if edge < np.inf:
-            edges.append(float(edge))
-        low = edge
-    return {"snr_edges": edges, "limits": limits}

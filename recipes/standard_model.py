@@ -3,11 +3,12 @@
     python recipes/standard_model.py DATA --work WORK [--stage judge|leave-out|ship|card]
 
 DATA is a folder with ``labels.csv`` and the spectra it names. WORK keeps everything: the stores,
-the runs (resumable), the reports. A tenth of the draws of every training are simulated O and B
-stars, because real ones are so few; what is validated, calibrated and judged is real. Stages:
-``judge`` trains members on 70 % of the stars and scores them on 20 % never seen; ``leave-out``
-trains without one library and scores it; ``ship`` trains on all stars but those kept for
-calibration and writes the model into the package; ``card`` writes the model card from the reports.
+the runs (resumable), the reports. Because real O and B stars are so few, a tenth of the draws of
+every training are simulated ones, and of some members' also samples of a generator that has learnt
+from the same training stars; what is validated, calibrated and judged is real. Stages: ``judge``
+trains members on 70 % of the stars and scores them on 20 % never seen; ``leave-out`` trains without
+one library and scores it; ``ship`` trains on all stars but those kept for calibration and writes
+the model into the package; ``card`` writes the model card from the reports.
 """
 
 from __future__ import annotations
@@ -31,16 +32,18 @@ from spectype.judge.strangers import run_strangers
 from spectype.judge.stress import run_stress
 from spectype.learn.augment import AugmentConfig
 from spectype.learn.export import export_model
+from spectype.learn.fill import fill_rare
 from spectype.learn.networks import NetworkConfig
 from spectype.learn.recipe import Recipe, TrainConfig
 from spectype.learn.training import train
 from spectype.simulate import memory
 
 HERE = Path(__file__).parent
-#: What members differ in beside their seeds. The calm ones (real stars only, narrower labels, the
-#: weights of the least loss) stand noise better; the others know O and B stars better.
-CALM = {"keep": "loss", "label_spread": 0.65, "synthetic_share": 0.0}
-MEMBERS = ({"seed": 1}, {"seed": 1} | CALM, {"seed": 2}, {"seed": 2} | CALM)
+#: Seeds of the members, and which are calm: narrower labels, the weights of the least loss, O and B
+#: spectra of a generator beside simulated ones. Calm ones stand noise better, the others know
+#: subclasses better.
+MEMBERS = ((1, False), (1, True), (2, False), (2, True))
+CALM = {"keep": "loss", "label_spread": 0.65, "synthetic_share": 0.15}
 EPOCHS = 30
 LEAVE_OUT = ("jacoby", "miles")
 LEFT_OUT_MEMBERS = 2  # one of each kind
@@ -81,10 +84,14 @@ def simulated_store(work: Path) -> Store:
 def members(store: Store, simulated: Store, folder: Path, n: int, **options: object) -> list[Path]:
     """Train `n` members of an ensemble; those that are done are left as they are."""
     runs = []
-    for number, settings in enumerate(MEMBERS[:n], 1):
+    for number, (seed, calm) in enumerate(MEMBERS[:n], 1):
         run = folder / f"member-{number}"
         if not (run / "manifest.json").exists():
-            train(store, run, recipe=recipe(**settings, **options), synthetic=[simulated])
+            plan = recipe(seed=seed, **(CALM if calm else {}), **options)
+            extra = [simulated]
+            if calm and (made := fill_rare(store, run, plan.train, types="OB")):
+                extra.append(made)
+            train(store, run, recipe=plan, synthetic=extra)
         runs.append(run)
     return runs
 

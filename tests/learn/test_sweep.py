@@ -6,6 +6,7 @@ import json
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 
 from spectype.cli import run as cli
@@ -84,6 +85,18 @@ def test_ours_stand_beside_the_studys(swept, store):
         assert member.network.body.convolutions[0].weight.shape[-1] == point["value"]
 
 
+def test_only_typed_stars_count_as_tested(swept, store):
+    run = json.loads((swept / "sweep.json").read_text())["points"][0]["run"]
+    every = sweep_figure.stars_tested(run, store.meta)
+    split = make_split(store.meta, TRAIN)
+    untyped = np.flatnonzero(split == "test")[:3]
+    types = store.meta["type"].to_list()
+    meta = store.meta.with_columns(
+        type=pl.Series([None if i in untyped else t for i, t in enumerate(types)])
+    )
+    assert sweep_figure.stars_tested(run, meta) == every - 3
+
+
 def test_nothing_is_trained_or_prepared_twice(swept, store, monkeypatch):
     monkeypatch.setattr(Fit, "epoch", None)  # would fail
     monkeypatch.setattr("spectype.learn.reference_fit.prepare", None)
@@ -102,7 +115,7 @@ def test_divergence_is_a_result(store, tmp_path, monkeypatch):
     monkeypatch.setattr(Fit, "epoch", diverging)
     points = run_sweeps(store, tmp_path, names=["learning-rate"], base=BASE, train=TRAIN)
     assert all(np.isnan(p.accuracy) for p in points)
-    lines = sweep_figure.write_sweeps(points, tmp_path, about={})
+    lines = sweep_figure.write_sweeps(points, tmp_path, meta=store.meta, about={})
     assert "diverged" in lines[1]
     assert json.loads((tmp_path / "sweep.json").read_text())["points"][0]["accuracy"] is None
 

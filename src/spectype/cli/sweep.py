@@ -79,7 +79,7 @@ def sweep(
         "dense": reference.dense,
         "input": "one step of 3,500 channels" if reference.as_published else "along wavelength",
     }
-    for line in write_sweeps(points, out, about=about):
+    for line in write_sweeps(points, out, meta=data.meta, about=about):
         print(line)
     print(f"figure: {out / 'sweep.png'}")
     return 0

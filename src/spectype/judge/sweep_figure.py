@@ -15,6 +15,7 @@ from spectype.judge.canvas import ACCENT, SECOND, new_figure, save, style
 from spectype.judge.scores import plain
 
 if TYPE_CHECKING:
+    import polars as pl
     from matplotlib.figure import Figure
 
     from spectype.learn.sweep import Point
@@ -22,19 +23,35 @@ if TYPE_CHECKING:
 NOTE = "Study: its own test set, split by spectrum. Ours: stars not seen in training."
 
 
-def stars_tested(run: str | Path) -> int:
-    """Stars in the test part of a run: the independent trials behind its accuracy."""
+def stars_tested(run: str | Path, meta: pl.DataFrame) -> int:
+    """Typed stars in the test part of a run: the independent trials behind its accuracy."""
     import polars as pl
 
     path = Path(run) / "split.parquet"
     if not path.is_file():
         return 0
-    return int(pl.read_parquet(path).filter(pl.col("split") == "test")["star_id"].n_unique())
+    typed = meta.filter(pl.col("type").is_not_null()).select("row")
+    test = pl.read_parquet(path).filter(pl.col("split") == "test")
+    return int(test.join(typed, on="row")["star_id"].n_unique())
 
 
-def write_sweeps(points: Sequence[Point], folder: Path, *, about: dict[str, Any]) -> list[str]:
-    """Write sweep.json, sweep.png and sweep.svg; returns the table as lines."""
-    shares = [_share(point) for point in points]
+def write_sweeps(
+    points: Sequence[Point], folder: Path, *, meta: pl.DataFrame, about: dict[str, Any]
+) -> list[str]:
+    """Write sweep.json, sweep.png and sweep.svg; returns the table as lines.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        The trainings.
+    folder : Path
+        Where to.
+    meta : polars.DataFrame
+        Of the store: ``row`` and ``type``.
+    about : dict
+        What is said under the figure.
+    """
+    shares = [_share(point, meta) for point in points]
     rows = [{**asdict(p), "low": s.low, "high": s.high, "stars": s.n_stars}
             for p, s in zip(points, shares, strict=True)]  # fmt: skip
     write_json(folder / "sweep.json", {"about": about, "note": NOTE, "points": plain(rows)})
@@ -48,8 +65,8 @@ def write_sweeps(points: Sequence[Point], folder: Path, *, about: dict[str, Any]
     return [*lines, NOTE]
 
 
-def _share(point: Point) -> metrics.Share:
-    n = stars_tested(point.run) if np.isfinite(point.accuracy) else 0
+def _share(point: Point, meta: pl.DataFrame) -> metrics.Share:
+    n = stars_tested(point.run, meta) if np.isfinite(point.accuracy) else 0
     low, high = metrics.wilson(point.accuracy * n if n else 0.0, n)
     return metrics.Share(point.accuracy, float(low), float(high), n, n)
 

@@ -84,8 +84,8 @@ def simulated_store(work: Path) -> Store:
 def members(store: Store, simulated: Store, folder: Path, n: int, **options: object) -> list[Path]:
     """Train `n` members of an ensemble; those that are done are left as they are."""
     runs = []
-    for number, (seed, calm) in enumerate(MEMBERS[:n], 1):
-        run = folder / f"member-{number}"
+    for place, (seed, calm) in enumerate(MEMBERS[:n], 1):
+        run = folder / f"member-{place}"
         if not (run / "manifest.json").exists():
             plan = recipe(seed=seed, **(CALM if calm else {}), **options)
             extra = [simulated]

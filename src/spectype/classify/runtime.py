@@ -228,7 +228,7 @@ class Model:
     ) -> NDArray[np.int64]:
         good = ~ready.mask
         level = np.array([np.median(f[g]) if g.any() else 0.0 for f, g in zip(ready.flux, good)])
-        first, last = good.argmax(axis=1), good.shape[1] - good[:, ::-1].argmax(axis=1)
+        first, last = span(good)
         holes = 1.0 - good.sum(axis=1) / np.maximum(last - first, 1)
         inside = np.mod(code, 10.0)
         boundary = ((inside < 1) & (code >= 1)) | ((inside > 9) & (code < 69))
@@ -249,6 +249,11 @@ class Model:
         for flag, on in rules.items():
             total |= np.where(on, int(flag), 0)
         return np.where(coverage < 0.1, total & 0xFFFF, total)
+
+
+def span(good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First good pixel of each spectrum and the one after its last, each (n,)."""
+    return good.argmax(axis=1), good.shape[1] - good[:, ::-1].argmax(axis=1)
 
 
 def signal_to_noise(spectra: Spectra) -> NDArray[np.float64]:

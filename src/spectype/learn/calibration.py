@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.classify.posterior import Sequence70, only_seen, softmax
-from spectype.classify.runtime import Model, Outputs, signal_to_noise
+from spectype.classify.runtime import Model, Outputs, signal_to_noise, span
 from spectype.core import mk
 from spectype.core.spectra import Spectra
 from spectype.dataset.store import Store
@@ -87,8 +87,7 @@ def outlier_limits(model: Model, spectra: Spectra, typed: NDArray[np.bool_]) -> 
         share is seen from the blue or from the red end of the spectra. They never rise with it.
     """
     good = ~spectra.mask[typed]
-    first = good.argmax(axis=1)[:, None]
-    last = good.shape[1] - good[:, ::-1].argmax(axis=1)[:, None]
+    first, last = (place[:, None] for place in span(good))
     pixels = np.arange(good.shape[1])
 
     def limit(window: NDArray[np.bool_]) -> float:

@@ -196,11 +196,22 @@ def bridge(values: Singles, good: NDArray[np.bool_], sequence: Sequence) -> tupl
         Spectra with their gaps filled, and the weight of every pixel: 1 where it is good, a little
         where it is filled, 0 where no neighbour has data.
     """
-    near = sequence.weights(sequence.code).astype(np.float32)
-    there = near @ good.astype(np.float32)
-    filled = (near @ np.where(good, values, 0)) / np.maximum(there, 1e-6)
+    filled, there = _neighbours(values, good, sequence, least=1e-6)
     weight = np.where(good, 1.0, np.where(there > 0.1, _GAP, 0.0))
     return np.where(good, values, filled).astype(np.float32), weight.astype(np.float32)
+
+
+def _neighbours(
+    values: Singles, good: NDArray[np.bool_], sequence: Sequence, *, least: float
+) -> tuple[Singles, Singles]:
+    """Means of what neighbours on the sequence show, and the share of them that have data there.
+
+    Both (n, n_col); where less than a share of `least` has data the mean tends to 0.
+    """
+    near = sequence.weights(sequence.code).astype(np.float32)
+    there = near @ good.astype(np.float32)
+    mean = (near @ np.where(good, values, 0)) / np.maximum(there, least)
+    return mean.astype(np.float32), there
 
 
 def start(values: Singles, good: NDArray[np.bool_], sequence: Sequence, *, k: int,
@@ -211,8 +222,8 @@ def start(values: Singles, good: NDArray[np.bool_], sequence: Sequence, *, k: in
     count = (good * weight).sum(axis=0)
     mean = np.where(count > 0, (values * good * weight).sum(axis=0) / np.maximum(count, 1e-6), 1.0)
     offset = np.where(good, values - mean, 0).astype(np.float32)
-    near = sequence.weights(sequence.code).astype(np.float32)
-    filled = np.where(good, offset, (near @ offset) / np.maximum(near @ good, 1e-3))
+    near, _ = _neighbours(offset, good, sequence, least=1e-3)
+    filled = np.where(good, offset, near)
     scaled = filled * np.sqrt(weight)
     _, vectors = np.linalg.eigh((scaled @ scaled.T).astype(np.float64))
     basis = vectors[:, ::-1][:, :k].T.astype(np.float32) @ scaled / np.sqrt(n)

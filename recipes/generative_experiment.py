@@ -189,7 +189,7 @@ def run_cell(
 @torch.no_grad()
 def predict(store: Store, rows: np.ndarray, folder: Path) -> list[str]:
     """The most probable type of each row, in the MK system."""
-    network = load_member(folder).network
+    network = load_member(folder)
     said: list[str] = []
     for first in range(0, len(rows), 256):
         flux, error = store.arrays(rows[first : first + 256])

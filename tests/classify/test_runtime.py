@@ -153,8 +153,8 @@ def test_the_median_is_the_code_and_stays_in_the_type():
 
 def test_sets_and_unseen_types():
     types = np.array([[0.0, 0.0, 0.05, 0.6, 0.35, 0.0, 0.0]])
-    assert type_sets(types, np.array([0.3])) == ["F G"]
-    assert type_sets(types, np.array([0.99])) == ["F"]
+    assert type_sets(types, np.full((1, 7), 0.3)) == ["F G"]
+    assert type_sets(types, np.full((1, 7), 0.99)) == ["F"]
     flat = only_seen(np.full((1, 140), 1 / 140), ["A", "F"])
     assert flat[0, 40:80].sum() == pytest.approx(1)
     np.testing.assert_allclose(softmax(np.array([[0.0, 2.0]]), 2.0)[0, 1], 1 / (1 + np.exp(-1)))

@@ -176,10 +176,8 @@ def test_run_is_a_citizen(learnt, store, capsys):
     good = (error > 0) & (np.arange(flux.shape[1]) > 300)
     ours = model.outputs(flux, good)
     with torch.no_grad():
-        theirs = load_member(learnt).network(
-            torch.from_numpy(flux * good), torch.from_numpy(good).float()
-        )
-    for one, two in zip((ours.sequence, ours.luminosity, ours.outlier), theirs):
+        theirs = load_member(learnt)(torch.from_numpy(flux * good), torch.from_numpy(good).float())
+    for one, two in zip((ours.sequence, ours.survey, ours.luminosity, ours.outlier), theirs):
         np.testing.assert_allclose(one, two.numpy(), atol=3e-4)
     # A type's probability is spread over its bins; classes and outlier stay undecided.
     np.testing.assert_allclose(np.exp(ours.sequence).sum(axis=1), 1, rtol=1e-4)

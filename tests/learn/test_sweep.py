@@ -82,7 +82,7 @@ def test_ours_stand_beside_the_studys(swept, store):
 
     for point in points[:4]:
         member = load_member(point["run"])
-        assert member.network.body.convolutions[0].weight.shape[-1] == point["value"]
+        assert member.body.convolutions[0].weight.shape[-1] == point["value"]
 
 
 def test_only_typed_stars_count_as_tested(swept, store):

@@ -10,6 +10,7 @@ from spectype.dataset import store as st
 from spectype.dataset.preprocess import standard_chain, to_data
 from spectype.learn import checkpoint
 from spectype.learn.export import Ensemble, export_model, load_member
+from spectype.learn.losses import disagreement
 from spectype.learn.networks import NetworkConfig
 from spectype.learn.recipe import Recipe, TrainConfig
 from spectype.learn.training import make_split, train
@@ -109,16 +110,15 @@ def test_onnx_agrees_with_torch(store, tmp_path):
         train(store, tmp_path / f"r{seed}", recipe=recipe(seed=seed, validation=0.4))
     runs = [tmp_path / "r1", tmp_path / "r2"]
     model = export_model(runs, store, tmp_path / "m", name="pair")
-    network = Ensemble([load_member(r).network for r in runs])
+    network = Ensemble([load_member(r) for r in runs])
     flux, error = store.arrays(range(37))
     good = (error > 0) & (np.arange(flux.shape[1]) > 500)
     outputs = model.outputs(flux, good)
     with torch.no_grad():
         expected = network(torch.from_numpy(flux * good), torch.from_numpy(good).float())
-    for ours, theirs in zip((outputs.sequence, outputs.luminosity, outputs.outlier), expected):
+    found = (outputs.sequence, outputs.survey, outputs.luminosity, outputs.outlier)
+    for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=3e-4)
-    matrix = model.survey_view
-    np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=1e-9)
     assert load_model(tmp_path / "m").name == "pair"
 
 
@@ -191,11 +191,82 @@ def test_a_compact_model_is_half_as_large_and_types_alike(store, tmp_path):
     assert np.ptp(one) > 1
 
 
-def test_the_weights_kept_are_the_best_by_loss_or_by_error(store, tmp_path):
+def test_the_weights_kept_are_the_last_or_the_best_by_loss_or_by_error(store, tmp_path):
     for keep in ("loss", "error"):
         run = train(store, tmp_path / keep, recipe=recipe(epochs=5, steps=6, keep=keep))
         lines = [json.loads(x) for x in (run / "log.jsonl").read_text().splitlines()]
-        best = json.loads((run / "manifest.json").read_text())[f"best_validation_{keep}"]
+        best = json.loads((run / "manifest.json").read_text())["best_validation"]
         assert best == min(line[f"validation_{keep}"] for line in lines)
+    run = train(store, tmp_path / "last", recipe=recipe(epochs=5, steps=6, patience=1))
+    kept = checkpoint.load(run / "best.safetensors")[0]["network.dense.weight"]
+    assert torch.equal(kept, weights(run)["average.dense.weight"])
     with pytest.raises(UsageError, match="keep"):
-        train(store, tmp_path / "x", recipe=recipe(keep="last"))
+        train(store, tmp_path / "x", recipe=recipe(keep="first"))
+
+
+def store_of(folder, codes, labels, surveys):
+    """Stars of these true codes, labelled as said by these surveys."""
+    spectra = star_batch(codes)
+    writer = st.StoreWriter(folder, wave=spectra.wave)
+    writer.append(*st.encode(spectra))
+    rows = [
+        {"path": f"{i}", "survey": survey, "star_id": f"s{i}", "type": "OBAFGKM"[int(c // 10)],
+         "code": float(c), "kind": "star", "synthetic": False, "luminosity": None,
+         "object": None, "snr": 60.0}
+        for i, (c, survey) in enumerate(zip(labels, surveys))
+    ]  # fmt: skip
+    return writer.close(rows, {"chain": to_data(standard_chain())})
+
+
+def test_the_shift_of_a_surveys_labels_does_not_reach_the_mk_type(tmp_path):
+    # The survey says 4 subclasses later than the experts, who have typed one star in five.
+    codes = np.sort(np.random.default_rng(2).uniform(31, 64, 300))
+    expert = np.arange(300) % 5 == 0
+    surveys = np.where(expert, "atlas", "lamost")
+    store = store_of(tmp_path / "s", codes, np.where(expert, codes, codes + 4.0), surveys)
+    plan = recipe(epochs=20, steps=25, averaging=0.9, test=0.0, validation=0.2, outliers=0.0)
+    run = train(store, tmp_path / "r", recipe=plan)
+    model = export_model([run], store, run, name="x")
+    true = np.linspace(34, 60, 40)
+    new = star_batch(true, seed=8, snr=100)
+    mk, survey = (
+        model.predict(new, system=s)["subclass_code"].to_numpy() for s in ("mk", "survey")
+    )
+    assert abs(np.median(mk - true)) < 1.5
+    assert 2.0 < np.median(survey - mk) < 5.5
+
+
+def test_without_a_surveys_labels_its_system_is_the_mk_type(tmp_path):
+    codes = np.linspace(4, 68, 60)
+    store = store_of(tmp_path / "s", codes, codes, ["atlas"] * 60)
+    network = load_member(train(store, tmp_path / "r", recipe=recipe()))
+    sequence, survey, _, _ = network(torch.rand(3, 3904) + 1, torch.ones(3, 3904))
+    assert torch.equal(sequence, survey)
+    assert not torch.allclose(sequence[0], sequence[1])
+
+
+def test_disagreement_is_the_symmetric_divergence_of_pairs():
+    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    # Two pairs: rows 0 and 3 agree; rows 1 and 4 do not: (p - q)(logit p - logit q).
+    p, q = 1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(-1.0))
+    expected = (p - q) * (2.0 - 1.0)
+    everything = torch.ones(5, dtype=torch.bool)
+    found = disagreement([logits], everything, 2)
+    assert float(found) == pytest.approx(expected / 2, rel=1e-5)
+    assert float(disagreement([logits, logits], everything, 2)) == pytest.approx(expected, rel=1e-5)
+    everything[4] = False  # one of the second pair was made into something else
+    assert float(disagreement([logits], everything, 2)) == 0.0
+
+
+def test_consistency_makes_two_versions_of_a_spectrum_agree(store, tmp_path):
+    spread = []
+    for name, weight in (("without", 0.0), ("with", 3.0)):
+        run = train(store, tmp_path / name, recipe=recipe(epochs=5, steps=20, consistency=weight))
+        model = export_model([run], store, run, name=name)
+        codes = np.linspace(5, 65, 40)
+        twice = [
+            model.predict(star_batch(codes, seed=s, snr=15))["subclass_code"].to_numpy()
+            for s in (1, 2)
+        ]
+        spread.append(np.abs(twice[0] - twice[1]).mean())
+    assert spread[1] < 0.9 * spread[0]

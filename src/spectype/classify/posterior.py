@@ -80,12 +80,12 @@ class Sequence70:
 
 
 def type_sets(types: Floats, threshold: Floats) -> list[str]:
-    """Conformal sets: every type of probability `threshold` (n,) or more, most probable first.
+    """Conformal sets: every type of probability `threshold` (n, 7) or more, most probable first.
 
     The most probable type is always in the set.
     """
     sets = []
     for row, limit in zip(types, threshold):
-        order = [i for i in np.argsort(-row) if row[i] >= limit] or [int(row.argmax())]
+        order = [i for i in np.argsort(-row) if row[i] >= limit[i]] or [int(row.argmax())]
         sets.append(" ".join(mk.TYPES[i] for i in order))
     return sets

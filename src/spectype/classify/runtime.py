@@ -23,10 +23,11 @@ from spectype.dataset.preprocess import Resample, from_data, run_chain
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 2  #: of model.json
+FORMAT = 3  #: of model.json
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")
+OUTPUTS = ("sequence", "survey", "luminosity", "outlier")  #: of the network, in this order
 BATCH = 32
 ARM_STEP = 0.5  #: natural logarithm of a jump between the arms that no star has
 COLUMNS = ("path", "obsid", "ra", "dec", "snr", "type", "type_probability",
@@ -42,7 +43,9 @@ class Outputs:
     Attributes
     ----------
     sequence : ndarray, shape (n, n_bins)
-        Logits along O0...M9.5.
+        Logits along O0...M9.5, MK system.
+    survey : ndarray, shape (n, n_bins)
+        The same in the survey's system: what its pipeline would have said.
     luminosity : ndarray, shape (n, 5)
         Logits of I-V.
     outlier : ndarray, shape (n,)
@@ -50,6 +53,7 @@ class Outputs:
     """
 
     sequence: NDArray[np.float32]
+    survey: NDArray[np.float32]
     luminosity: NDArray[np.float32]
     outlier: NDArray[np.float32]
 
@@ -84,15 +88,6 @@ class Model:
                 return step.wave
         raise DataError("its chain has no resample step", path=self.folder)
 
-    @cached_property
-    def survey_view(self) -> NDArray[np.float64]:
-        """Matrix from the MK distribution to the survey's, shape (n_bins, n_bins)."""
-        n = int(self.card["n_bins"])
-        matrix = np.zeros((n, n))
-        for row, (first, values) in enumerate(self.card["survey_view"]):
-            matrix[row, first : first + len(values)] = values
-        return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
-
     def session(self) -> Any:
         """The ONNX Runtime session, made on first use."""
         if "session" not in self._cache:
@@ -119,19 +114,16 @@ class Model:
                 "flux": np.where(good[rows], flux[rows], 0).astype(np.float32),
                 "good": good[rows].astype(np.float32),
             }
-            parts.append(self.session().run(["sequence", "luminosity", "outlier"], feed))
+            parts.append(self.session().run(list(OUTPUTS), feed))
         return Outputs(*(np.concatenate(kind) for kind in zip(*parts)))
 
     def sequence(self, outputs: Outputs, *, system: str = "mk") -> Sequence70:
         """The calibrated distribution along the sequence in a system, ``mk`` or ``survey``."""
         if system not in SYSTEMS:
             raise UsageError(f"unknown system {system!r}", remedy="mk or survey")
-        temperature = self.card["temperature"][system]
-        probability = softmax(outputs.sequence, temperature)
-        probability = only_seen(probability, self.card["seen"])
-        if system == "survey":
-            probability = only_seen(probability @ self.survey_view, self.card["seen"])
-        return Sequence70(probability)
+        logits = outputs.survey if system == "survey" else outputs.sequence
+        probability = softmax(logits, self.card["temperature"][system])
+        return Sequence70(only_seen(probability, self.card["seen"]))
 
     def predict(
         self, spectra: Spectra, *, system: str = "mk", preprocess: bool = True
@@ -212,7 +204,7 @@ class Model:
         return np.asarray(np.where(middle < 0.5, blue, red))
 
     def _set_limits(self, snr: NDArray[np.float64], system: str) -> NDArray[np.float64]:
-        """Smallest probability of a member of the 90 % set, by S/N."""
+        """Smallest probability of each type in the 90 % set (n, 7), by S/N."""
         table = self.card["conformal"][system]
         edges = np.asarray(table["snr_edges"], float)
         return np.asarray(table["limits"])[np.searchsorted(edges, np.nan_to_num(snr))]

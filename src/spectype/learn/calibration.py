@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.classify.posterior import Sequence70, only_seen, softmax
-from spectype.classify.runtime import Model, Outputs, signal_to_noise, span
+from spectype.classify.runtime import Model, signal_to_noise, span
 from spectype.core import mk
 from spectype.core.spectra import Spectra
 from spectype.dataset.store import Store
@@ -21,7 +21,7 @@ LEAST_LIMIT = 0.05  #: of the outlier score, however sure the network is of norm
 COVERAGES = (0.2, 0.4, 0.75, 1.0)  #: shares of the grid at which the limit is set
 SNR_EDGES = (10.0, 20.0, 50.0)
 TEMPERATURE_PRIOR = 0.15
-FEWEST = 40  # validation spectra behind a threshold of its own
+FEWEST = 30  # validation spectra behind a threshold of its own
 
 
 def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, Any]:
@@ -48,12 +48,10 @@ def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, 
         use = np.flatnonzero(typed & mine)
         if use.size < FEWEST:  # too few of this system: the other's serve
             use = np.flatnonzero(typed)
-        part = Outputs(raw.sequence[use], raw.luminosity[use], raw.outlier[use])
-        view = model.survey_view if survey[use].mean() > 0.5 else None
-        temperature[system] = fit_temperature(part.sequence, truth[use], view)
-        types = type_probability(part.sequence, temperature[system], view, model.card["seen"])
-        own = types[np.arange(use.size), truth[use]]
-        conformal[system] = conformal_limits(own, snr[use])
+        logits = (raw.survey if survey[use].mean() > 0.5 else raw.sequence)[use]
+        temperature[system] = fit_temperature(logits, truth[use])
+        types = type_probability(logits, temperature[system], model.card["seen"])
+        conformal[system] = conformal_limits(types, truth[use], snr[use])
     known = targets.luminosity[rows]
     use = np.flatnonzero((known >= 0) & ~survey)
     if use.size >= FEWEST:
@@ -106,24 +104,16 @@ def outlier_limits(model: Model, spectra: Spectra, typed: NDArray[np.bool_]) -> 
 def type_probability(
     logits: NDArray[np.float32],
     temperature: float,
-    view: NDArray[np.float64] | None,
     seen: Sequence[str] = tuple(mk.TYPES),
 ) -> NDArray[np.float64]:
-    """Type probabilities (n, 7) at a temperature, through a survey's view where given."""
-    probability = only_seen(softmax(logits, temperature), seen)
-    if view is not None:
-        probability = probability @ view
-    return Sequence70(probability).types()
+    """Type probabilities (n, 7) at a temperature."""
+    return Sequence70(only_seen(softmax(logits, temperature), seen)).types()
 
 
-def fit_temperature(
-    logits: NDArray[np.float32], truth: NDArray[np.int64], view: NDArray[np.float64] | None
-) -> float:
+def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
     """The temperature that makes the type probabilities most likely (Guo et al. 2017)."""
     rows = np.arange(len(truth))
-    return fit_scale(
-        lambda t: -np.log(np.maximum(type_probability(logits, t, view)[rows, truth], 1e-9))
-    )
+    return fit_scale(lambda t: -np.log(np.maximum(type_probability(logits, t)[rows, truth], 1e-9)))
 
 
 def fit_scale(losses: Any) -> float:
@@ -141,32 +131,56 @@ def fit_scale(losses: Any) -> float:
     return float(np.exp(found.x))
 
 
-def conformal_limits(own: NDArray[np.float64], snr: NDArray[np.float64]) -> dict[str, Any]:
-    """Limits of split-conformal sets of coverage `COVERAGE`, for each S/N bin with enough stars.
+def conformal_limits(
+    types: NDArray[np.float64], truth: NDArray[np.int64], snr: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Limits of split-conformal sets of coverage `COVERAGE`, by S/N and by type.
+
+    A type with `FEWEST` calibration stars in an S/N bin has a limit of its own there, or else
+    one over all S/N; a type with fewer has the bin's over all types. So the sets hold as often
+    for the types that are easily mistaken as for the others, where there are stars to tell.
 
     Parameters
     ----------
-    own : ndarray, shape (n,)
-        Probability that the model gave the true type.
+    types : ndarray, shape (n, 7)
+        Probabilities of the types.
+    truth : ndarray, shape (n,)
+        Index of the true type.
     snr : ndarray, shape (n,)
         Signal-to-noise.
 
+    Returns
+    -------
+    dict
+        ``snr_edges`` between the bins, and ``limits``: for each bin one limit a type.
+
     References
     ----------
-    Least ambiguous sets of Sadinle, Lei & Wasserman (2019, JASA 114, 223), with the finite
-    sample correction.
+    Least ambiguous sets, class by class, of Sadinle, Lei & Wasserman (2019, JASA 114, 223), with
+    the finite sample correction.
     """
+    own = types[np.arange(len(truth)), truth]
     edges: list[float] = []
-    limits: list[float] = []
+    limits: list[list[float]] = []
     low = -np.inf
     for edge in (*SNR_EDGES, np.inf):
         inside = (snr >= low) & (snr < edge)
         if inside.sum() < FEWEST and edge < np.inf:
             continue  # joined with the next bin
-        use = own[inside] if inside.sum() >= FEWEST else own
-        rank = int(np.floor((use.size + 1) * (1 - COVERAGE))) - 1
-        limits.append(float(np.sort(use)[max(rank, 0)]))
+        row = []
+        for kind in range(len(mk.TYPES)):
+            mine = truth == kind
+            groups = (inside & mine, mine, inside)
+            group = next((g for g in groups if g.sum() >= FEWEST), np.ones(len(truth), bool))
+            row.append(lower_quantile(own[group]))
+        limits.append(row)
         if edge < np.inf:
             edges.append(float(edge))
         low = edge
     return {"snr_edges": edges, "limits": limits}
+
+
+def lower_quantile(own: NDArray[np.float64]) -> float:
+    """The value that a share of `COVERAGE` of new ones exceed, given these (n,)."""
+    rank = int(np.floor((own.size + 1) * (1 - COVERAGE))) - 1
+    return float(np.sort(own)[max(rank, 0)])

@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spectype.classify.runtime import FORMAT, SYSTEMS, Model, load_model
+from spectype.classify.runtime import FORMAT, OUTPUTS, SYSTEMS, Model, load_model
 from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.files import atomic_path, read_manifest, write_json
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint, reference
 from spectype.learn.calibration import calibrate
-from spectype.learn.networks import NetworkConfig, StandardNetwork, SurveyView
+from spectype.learn.networks import NetworkConfig, StandardNetwork
 from spectype.learn.reference_fit import body_weights
 from spectype.learn.targets import N_BINS
 
@@ -35,29 +33,20 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, flux: Tensor, good: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, flux: Tensor, good: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `StandardNetwork.forward`."""
         outputs = [member(flux, good) for member in self.members]
         if len(outputs) == 1:
             return outputs[0]  # type: ignore[no-any-return]
-        sequence, luminosity, outlier = (torch.stack(kind) for kind in zip(*outputs))
-        return (
-            torch.softmax(sequence, -1).mean(0).clamp(min=1e-9).log(),
-            torch.softmax(luminosity, -1).mean(0).clamp(min=1e-9).log(),
-            outlier.mean(0),
+        *logits, outlier = (torch.stack(kind) for kind in zip(*outputs))
+        sequence, survey, luminosity = (
+            torch.softmax(kind, -1).mean(0).clamp(min=1e-9).log() for kind in logits
         )
+        return sequence, survey, luminosity, outlier.mean(0)
 
 
-@dataclass(frozen=True)
-class Member:
-    """A trained network with its view of the survey's labels."""
-
-    network: nn.Module
-    view: NDArray[np.float64]
-
-
-def load_member(run: str | Path) -> Member:
-    """The best weights of a run.
+def load_member(run: str | Path) -> nn.Module:
+    """The network of a run with its best weights.
 
     Raises
     ------
@@ -70,22 +59,16 @@ def load_member(run: str | Path) -> Member:
     if state["network"].get("kind") == reference.KIND:
         network = reference.rebuild(state["network"])
         network.body.load_state_dict(body_weights(tensors))
-        # It has learnt the labels as they stand, of both systems: there is no view to apply.
-        return Member(network.eval(), np.eye(N_BINS))
+        return network.eval()
     return load_standard(tensors, state["network"])
 
 
-def load_standard(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Member:
-    """A standard network and its view from the tensors of a checkpoint."""
-    network, view = StandardNetwork(NetworkConfig(**config)), SurveyView()
-    for name, module in (("network", network), ("view", view)):
-        module.load_state_dict(
-            {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-        )
-        module.eval()
-    with torch.no_grad():
-        matrix = view.matrix().double().numpy()
-    return Member(network, matrix)
+def load_standard(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> StandardNetwork:
+    """A standard network from the tensors of a checkpoint."""
+    network = StandardNetwork(NetworkConfig(**config))
+    mine = {k: v for k, v in tensors.items() if k.startswith("network.")}
+    network.load_state_dict({k.removeprefix("network."): v for k, v in mine.items()})
+    return network.eval()
 
 
 def export_model(
@@ -121,7 +104,7 @@ def export_model(
 
     folder = Path(out)
     members = [load_member(run) for run in runs]
-    write_onnx(Ensemble([m.network for m in members]), folder / "model.onnx", store.wave.size)
+    write_onnx(Ensemble(members), folder / "model.onnx", store.wave.size)
     if compact:
         halve(folder / "model.onnx")
     types = read_manifest(runs[0], "run")["types"]["train"]
@@ -133,9 +116,8 @@ def export_model(
         "chain": store.manifest["chain"],
         "n_bins": N_BINS,
         "seen": [t for t in mk.TYPES if types[t]],
-        "survey_view": band(np.mean([m.view for m in members], axis=0)),
         "temperature": {"mk": 1.0, "survey": 1.0, "luminosity": 1.0},
-        "conformal": {s: {"snr_edges": [], "limits": [0.1]} for s in SYSTEMS},
+        "conformal": {s: {"snr_edges": [], "limits": [[0.1] * len(mk.TYPES)]} for s in SYSTEMS},
         "outlier_limit": {"coverage": [1.0], "blue": [0.5], "red": [0.5]},
     }
     write_json(folder / "model.json", card)
@@ -163,7 +145,7 @@ def write_onnx(network: nn.Module, path: Path, n_pix: int) -> None:
             example,
             temporary,
             input_names=["flux", "good"],
-            output_names=["sequence", "luminosity", "outlier"],
+            output_names=list(OUTPUTS),
             dynamic_shapes=({0: batch}, {0: batch}),
             external_data=False,
             dynamo=True,
@@ -208,13 +190,3 @@ def halve(path: Path) -> None:
     model.graph.node.extend(nodes)
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)
-
-
-def band(matrix: NDArray[np.float64]) -> list[tuple[int, list[float]]]:
-    """A banded matrix as (first column, values) a row, values of 1e-5 and more."""
-    rows = []
-    for row in matrix:
-        inside = np.flatnonzero(row > 1e-5)
-        values = row[inside[0] : inside[-1] + 1]
-        rows.append((int(inside[0]), [round(float(v), 6) for v in values]))
-    return rows

@@ -1,4 +1,4 @@
-"""Blends of neighbouring stars: new spectra between two that were observed.
+"""Partners of a spectrum: neighbouring stars to blend with, other exposures to agree with.
 
 A blend of an F5 V and an F6 V is as good an F5 V as the labels can tell; it has another
 noise, another abundance and another instrument. So a network cannot learn single stars by heart
@@ -73,3 +73,27 @@ class Neighbours:
         mixed = (1 - part) * flux + part * scale.clamp(0.0, 1e4) * flux2
         use = (on & enough)[:, None]
         return torch.where(use, mixed * both, flux), torch.where(use, both, good)
+
+
+class Exposures:
+    """Other spectra of the same star: another night, fibre or instrument.
+
+    Parameters
+    ----------
+    star : ndarray of str, shape (n,)
+        Star of every row.
+    rows : ndarray, shape (m,)
+        Training rows.
+    """
+
+    def __init__(self, star: NDArray[np.str_], rows: NDArray[np.int64]) -> None:
+        self.sorted = rows[np.argsort(star[rows], kind="stable")]
+        _, number, count = np.unique(star[rows], return_inverse=True, return_counts=True)
+        first = np.concatenate([[0], np.cumsum(count)[:-1]])
+        self.first, self.count = (np.zeros(len(star), np.int64) for _ in range(2))
+        self.first[rows], self.count[rows] = first[number], count[number]
+
+    def pick(self, rows: NDArray[np.int64], draw: Generator) -> NDArray[np.int64]:
+        """A random exposure of the star of each row, itself perhaps or of need, shape (n,)."""
+        u = torch.rand(len(rows), generator=draw, dtype=torch.float64).numpy()
+        return self.sorted[self.first[rows] + (u * self.count[rows]).astype(np.int64)]

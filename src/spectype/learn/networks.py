@@ -121,7 +121,14 @@ class Block(nn.Module):
 
 
 class StandardNetwork(nn.Module):
-    """Flux and good pixels -> logits along the sequence, of luminosity, of not being a star."""
+    """Flux and good pixels -> logits along the sequence, of luminosity, of not being a star.
+
+    There are two distributions along the sequence: the MK type, and what a survey's pipeline
+    would have said, which is the MK type's logits and a correction learnt from the survey's labels.
+    Those labels move the correction and the features below it, but not the MK type itself: left
+    to one distribution, a survey with many labels drags the scale of the experts with few.
+    Where no survey's labels are learnt, the correction stays zero.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -143,10 +150,13 @@ class StandardNetwork(nn.Module):
         self.sequence = nn.Linear(config.hidden, N_BINS)
         self.luminosity = nn.Linear(config.hidden, len(mk.LUMINOSITIES))
         self.outlier = nn.Linear(config.hidden, 1)
+        self.survey = nn.Linear(config.hidden, N_BINS)
+        nn.init.zeros_(self.survey.weight)
+        nn.init.zeros_(self.survey.bias)
 
     def forward(
         self, flux: Tensor, good: Tensor, keep_shape: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Apply the network.
 
         Parameters
@@ -158,8 +168,8 @@ class StandardNetwork(nn.Module):
 
         Returns
         -------
-        sequence (n, N_BINS), luminosity (n, 5), outlier (n,) : Tensor
-            Logits.
+        sequence, survey (n, N_BINS), luminosity (n, 5), outlier (n,) : Tensor
+            Logits; those of the survey's system pass no gradient on to `sequence`.
         """
         x = self.standardise(flux, good, keep_shape).unsqueeze(2)
         if not torch.compiler.is_exporting():
@@ -170,7 +180,9 @@ class StandardNetwork(nn.Module):
             x = functional.silu(self.squeeze_norm(self.squeeze(self.blocks(x))))
         x = self.dropout(x.float().flatten(1))
         x = self.dropout(functional.silu(self.dense(x)))
-        return self.sequence(x), self.luminosity(x), self.outlier(x).squeeze(-1)
+        sequence = self.sequence(x)
+        survey = sequence.detach() + self.survey(x)
+        return sequence, survey, self.luminosity(x), self.outlier(x).squeeze(-1)
 
 
 class SurveyView(nn.Module):
@@ -179,6 +191,8 @@ class SurveyView(nn.Module):
     ``p_survey = p_mk @ T``: each row of T is the distribution of the survey's label for stars
     of one true half subclass, within `reach` subclasses; it starts as a narrow Gaussian and
     is learnt with the network (a noise-adaptation layer: Goldberger & Ben-Reuven 2017, ICLR).
+    In training it lets a survey's labels say a little about the MK type as well; see
+    `recipe.TrainConfig.survey_weight`.
     """
 
     def __init__(self, reach: float = 6.0, spread: float = 0.7) -> None:

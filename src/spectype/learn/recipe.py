@@ -41,6 +41,13 @@ class TrainConfig:
         Decay of the exponential average of the weights that is validated and kept.
     type_weight : float
         Weight of the loss over the seven types against that along the sequence.
+    survey_weight : float
+        Weight with which a survey's labels also teach the MK type, through a learnt
+        noise-adaptation layer; beside it they teach what the survey would have said.
+    consistency : float
+        Weight of the difference between what is said of one star observed twice: of another
+        exposure where there is one, else of another version of its spectrum. A quarter of each
+        batch is then drawn twice. 0: none.
     luminosity_weight : float
         Weight of the loss of the luminosity class.
     validation : float
@@ -50,10 +57,13 @@ class TrainConfig:
     leave_out : tuple of str
         Surveys or libraries whose stars all go to the test set.
     patience : int
-        Epochs without a better validation before stopping.
+        Epochs without a better validation before stopping; with ``keep="last"`` none stops.
     keep : str
-        Weights to keep: of the least mean subclass ``error`` on validation stars, or of the
-        least ``loss``, which come earlier, are less sure of themselves and stand noise better.
+        Weights to keep: the ``last``, at the end of the falling learning rate; those of the
+        least mean subclass ``error`` on validation stars, or of the least ``loss``, which
+        come earlier and are less sure of themselves. A few hundred validation stars choose
+        among epochs by chance (docs/experiments.md), and stars that have not chosen the weights
+        calibrate them better.
     label_spread : float
         Factor on the scatter of all labels (`targets.SOURCES`).
     seed : int
@@ -82,12 +92,14 @@ class TrainConfig:
     outliers: float = 0.12
     averaging: float = 0.995
     type_weight: float = 0.7
+    survey_weight: float = 0.4
+    consistency: float = 0.2
     luminosity_weight: float = 0.3
     validation: float = 0.1
     test: float = 0.2
     leave_out: tuple[str, ...] = ()
     patience: int = 25
-    keep: str = "error"
+    keep: str = "last"
     label_spread: float = 1.0
     seed: int = 1
     split_seed: int = 0

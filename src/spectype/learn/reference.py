@@ -169,13 +169,13 @@ class ReferenceNetwork(nn.Module):
         self.prepare = Prepare(wave, as_published=config.as_published)
         self.body = ReferenceBody(config)
 
-    def forward(self, flux: Tensor, good: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, flux: Tensor, good: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`flux`, `good` (n, n_pix) -> sequence (n, N_BINS), luminosity (n, 5), outlier (n,)."""
         types = torch.log_softmax(self.body(self.prepare(flux, good)), dim=-1)
         bins = N_BINS // len(mk.TYPES)
         sequence = types.repeat_interleave(bins, dim=-1) - float(np.log(bins))
         unknown = torch.zeros_like(types)
-        return sequence, unknown[:, : len(mk.LUMINOSITIES)], unknown[:, 0]
+        return sequence, sequence.clone(), unknown[:, : len(mk.LUMINOSITIES)], unknown[:, 0]
 
 
 def describe(config: ReferenceConfig, wave: NDArray[np.float64]) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from spectype.classify.posterior import Sequence70
-from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
 from spectype.learn.augment import Augment
-from spectype.learn.mixing import Neighbours
+from spectype.learn.losses import disagreement, sequence_loss, type_sums
+from spectype.learn.mixing import Exposures, Neighbours
 from spectype.learn.networks import StandardNetwork, SurveyView
 from spectype.learn.outliers import Outliers
 from spectype.learn.recipe import Recipe
@@ -77,8 +77,12 @@ class Session:
         self.outliers = Outliers(wave)
         self.steps_done = 0
         self.rows = np.flatnonzero((self.split == "train") & (self.targets.balance > 0))
+        # Without a survey's labels its system stays the MK type's.
+        self.systems = 2 if self.targets.survey[self.rows].any() else 1
         self.chance, self.extra = self.draws()
         self.neighbours = Neighbours(self.targets, self.rows)
+        star = self.store.meta["star_id"].to_numpy().astype(str)
+        self.exposures = Exposures(star, self.rows)
         if not (self.targets.type_index[self.rows] >= 0).any():
             raise DataError("the training part has no typed spectrum", path=self.store.folder)
         code = self.targets.sequence[self.rows].argmax(1) / BINS_PER_SUBCLASS
@@ -149,6 +153,9 @@ class Session:
     def step(self, rows: NDArray[np.int64], draw: Generator) -> tuple[float, int, int]:
         """One step of the optimiser; returns loss, right types, typed spectra."""
         config = self.recipe.train
+        twice = len(rows) // 4 if config.consistency else 0
+        again = self.exposures.pick(rows[:twice], draw)
+        rows = np.concatenate([rows[: len(rows) - twice], again])
         flux, good = self.batch(rows)
         mixed = torch.rand(len(rows), generator=draw) < config.mix
         if mixed.any():
@@ -164,6 +171,9 @@ class Session:
         outputs = self.network(*(t.to(self.device) for t in (flux, good, keep)))
         loss, hits, count = self.loss(outputs, rows, fake.to(self.device), self.view)
         loss = loss + 0.02 * self.view.roughness()
+        if twice:
+            alike = ~(fake | mixed).to(self.device)
+            loss = loss + config.consistency * disagreement(outputs[: self.systems], alike, twice)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -188,7 +198,7 @@ class Session:
 
     def loss(
         self,
-        outputs: tuple[Tensor, Tensor, Tensor],
+        outputs: tuple[Tensor, Tensor, Tensor, Tensor],
         rows: NDArray[np.int64],
         fake: Tensor,
         view: SurveyView,
@@ -198,19 +208,18 @@ class Session:
         `fake` marks spectra turned into outliers: their type and class do not count.
         """
         config, t = self.recipe.train, self.targets
-        sequence, luminosity, outlier = outputs
+        sequence, survey, luminosity, outlier = outputs
         put = {name: torch.as_tensor(getattr(t, name)[rows], device=self.device) for name in
                ("sequence", "type_index", "luminosity", "outlier", "survey", "weight")}  # fmt: skip
-        probability = torch.softmax(sequence, dim=1)
-        seen = torch.where(put["survey"][:, None], view(probability), probability)
+        mine = torch.softmax(torch.where(put["survey"][:, None], survey, sequence), dim=1)
+        viewed = view(torch.softmax(sequence, dim=1))
         real = ~fake
         weight = put["weight"] * real * torch.as_tensor(self.extra[rows], device=self.device)
-        along = -(put["sequence"] * seen.clamp(min=1e-7).log()).sum(1)
-        types = seen.view(len(rows), len(mk.TYPES), -1).sum(2).clamp(min=1e-7)
         typed = (put["type_index"] >= 0) & real
-        by_type = functional.nll_loss(types.log(), put["type_index"].clamp(min=0), reduction="none")
-        total = (weight * typed * (along + config.type_weight * by_type)).sum()
-        total = total / (weight * typed).sum().clamp(min=1)
+        label = put["sequence"], put["type_index"].clamp(min=0), config.type_weight
+        each = sequence_loss(mine, *label)
+        each = each + config.survey_weight * put["survey"] * sequence_loss(viewed, *label)
+        total = (weight * typed * each).sum() / (weight * typed).sum().clamp(min=1)
         # Luminosity classes of a survey's pipeline are weak where it gives any.
         classed = ((put["luminosity"] >= 0) & real) * torch.where(put["survey"], 0.2, 1.0)
         by_class = functional.cross_entropy(
@@ -225,7 +234,7 @@ class Session:
             outlier, torch.nan_to_num(odd), reduction="none"
         )
         total = total + 0.3 * (by_odd * known).sum() / known.sum().clamp(min=1)
-        right = (types.argmax(1) == put["type_index"]) & typed
+        right = (type_sums(mine).argmax(1) == put["type_index"]) & typed
         return total, int(right.sum()), int(typed.sum())
 
     @torch.no_grad()
@@ -247,10 +256,9 @@ class Session:
             outputs = self.average(flux, good)
             loss, hits, _ = self.loss(outputs, part, fake, self.average_view)
             total, right = total + float(loss) * len(part), right + hits
-            mk_system = torch.softmax(outputs[0], dim=1)
             survey = torch.as_tensor(self.targets.survey[part], device=self.device)[:, None]
-            seen = torch.where(survey, self.average_view(mk_system), mk_system)
-            codes.append(Sequence70(seen.double().cpu().numpy()).code())
+            mine = torch.softmax(torch.where(survey, outputs[1], outputs[0]), dim=1)
+            codes.append(Sequence70(mine.double().cpu().numpy()).code())
         label = self.targets.sequence[rows]
         off = np.abs(np.concatenate(codes) - label.argmax(axis=1) / BINS_PER_SUBCLASS)
         off = off[label.sum(axis=1) > 0]

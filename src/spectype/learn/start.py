@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spectype.classify.runtime import Model, load_model
+from spectype.classify.runtime import load_model
 from spectype.core.errors import DataError
 from spectype.learn.networks import NetworkConfig, StandardNetwork
 
@@ -43,7 +43,6 @@ def start_from_model(session: Session, name: str | Path) -> None:
     path = model.folder / "model.onnx"
     weights = member_weights(path, session.recipe.train.seed)
     load_folded(session.network, weights, path)
-    take_view(session, model)
     draw = torch.Generator().manual_seed(session.recipe.train.seed)
     picks = torch.multinomial(
         torch.as_tensor(session.chance), SAMPLE, replacement=True, generator=draw
@@ -101,6 +100,9 @@ def load_folded(network: StandardNetwork, weights: dict[str, Tensor], path: Path
     norms = normalised(network)
     state = network.state_dict()
     wanted = {k for k in state if "norm" not in k} | {f"{n}.weight_bias" for n, _, _ in norms}
+    # The exporter leaves out a correction that is zero, that of a model without survey labels.
+    absent = {k: torch.zeros_like(state[k]) for k in ("survey.weight", "survey.bias")}
+    weights = absent | weights
     if missing := sorted(k for k in wanted if k not in weights):
         raise DataError(
             f"is no standard network: it has no {missing[0]}",
@@ -146,14 +148,3 @@ def unfold(network: StandardNetwork, flux: Tensor, good: Tensor) -> None:
     network(flux, good)
     for hook in hooks:
         hook.remove()
-
-
-def take_view(session: Session, model: Model) -> None:
-    """Start from the model's view of the survey's labels."""
-    view = session.view
-    columns = view.get_buffer("column").cpu().numpy()
-    inside = view.get_buffer("inside").cpu().numpy()
-    values = np.take_along_axis(model.survey_view, columns, axis=1)
-    logits = np.where(inside, np.log(np.maximum(values, 1e-6)), 0.0)
-    with torch.no_grad():
-        view.logits.copy_(torch.as_tensor(logits, dtype=view.logits.dtype))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BINS_PER_SUBCLASS = 2
 N_BINS = len(mk.TYPES) * 10 * BINS_PER_SUBCLASS
+CROSSING = 0.1  #: weight of the part of a soft label in the neighbouring type
 #: Decimal code of each half-subclass bin, shape (N_BINS,).
 BIN_CODES: NDArray[np.float64] = np.arange(N_BINS) / BINS_PER_SUBCLASS
 
@@ -130,13 +131,14 @@ def source_of(survey: str | None) -> Source:
 def soft_targets(code: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float32]:
     """Gaussians of `spread` subclasses about `code` on the bins, shape (n, N_BINS).
 
-    Rows of NaN codes are zero. The part of a Gaussian that falls into the neighbouring type
-    is kept at a third: F9 and G0 are neighbours, but the label says which side.
+    Rows of NaN codes are zero. Of the part of a Gaussian that falls into the neighbouring type
+    `CROSSING` is kept: F9 and G0 are neighbours, but the label says which side. More would pull
+    the types' boundaries: K0 is a frequent label that leaks to G, G9 a rare one.
     """
     offset = (BIN_CODES - code[:, None]) / spread[:, None]
     weight = np.exp(-0.5 * np.nan_to_num(offset, nan=1e3) ** 2)
     same = np.floor(BIN_CODES / 10) == np.floor(code / 10)[:, None]
-    weight *= np.where(same, 1.0, 1.0 / 3.0)
+    weight *= np.where(same, 1.0, CROSSING)
     total = weight.sum(axis=1, keepdims=True)
     return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 0.0).astype(np.float32)
 

@@ -102,8 +102,8 @@ def train(
 
     folder = check_writable_folder(out)
     config = recipe.train
-    if config.keep not in ("error", "loss"):
-        raise UsageError(f"unknown keep {config.keep!r}", remedy="error or loss")
+    if config.keep not in ("last", "error", "loss"):
+        raise UsageError(f"unknown keep {config.keep!r}", remedy="last, error or loss")
     if config.threads:
         torch.set_num_threads(config.threads)
     split = make_split(store.meta, config)
@@ -133,7 +133,7 @@ def train(
             )
         # Late in training the loss rises because the network grows too sure of itself, which the
         # temperature repairs, while its types still get better: so there is a choice.
-        score = error if config.keep == "error" else validation
+        score = {"last": -float(epoch), "error": error, "loss": validation}[config.keep]
         since = since + 1 if score >= best else 0
         entry = {
             "epoch": epoch + 1,
@@ -159,7 +159,7 @@ def train(
             "types": type_counts(targets, split),
             "synthetic_spectra": len(everything) - len(store),
             **origin,
-            f"best_validation_{config.keep}": best,
+            "best_validation": None if config.keep == "last" else best,
         },
     )
     return folder

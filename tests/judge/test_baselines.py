@@ -230,7 +230,8 @@ def evaluated(toy: tuple[Path, Store], module_patch: pytest.MonkeyPatch) -> Path
     return toy[0]
 
 
-def test_report_holds_the_table(evaluated: Path, table: pl.DataFrame) -> None:
+def test_report_holds_the_table(table: pl.DataFrame, evaluated: Path) -> None:
+    # In this order: both write the run's table of baselines, and the report is of the later one.
     data = json.loads((evaluated / "report" / "report.json").read_text(encoding="utf-8"))
     names = [method["name"] for method in data["baselines"]]
     assert names == ["this run", *NAMES]

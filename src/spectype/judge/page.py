@@ -139,11 +139,10 @@ def _tiles(s: Scores) -> str:
         c = s.subclass
         tiles.append(("Subclass error", f"{c.mean_abs:.2f}", f"{c.low:.2f}{DASH}{c.high:.2f}",
                       f"mean |Δ|, {c.n_stars:,} stars"))  # fmt: skip
-    if s.luminosity:
-        f1 = [x.f1 for x in s.luminosity if x.recall.n]
-        n = sum(x.recall.n_stars for x in s.luminosity)
-        tiles.append(("Luminosity F1", f"{np.nanmean(f1):.3f}", f"over {len(f1)} classes",
-                      f"{n:,} stars"))  # fmt: skip
+    if np.isfinite(s.luminosity_f1[0]):
+        mean, low, high = s.luminosity_f1
+        tiles.append(("Luminosity F1", f"{mean:.3f}", f"{low:.3f}{DASH}{high:.3f}",
+                      "I, III, V of libraries"))  # fmt: skip
     if s.bins:
         tiles.append(("Calibration error", f"{s.calibration_error:.3f}", "0 is perfect",
                       f"log loss {number(s.log_loss, '.3f')}"))  # fmt: skip

@@ -52,7 +52,8 @@ def demo(*, out: Path = Path("demo"), n: int = 900, epochs: int = 16, seed: int 
 
 
 # What a step leaves behind when it is done, and its command. The network is narrower and
-# trained for less long than the standard one: it is a demonstration.
+# trained for less long than the standard one: it is a demonstration. One thread, because two of a
+# network so small wait for each other for minutes where something else keeps a processor busy.
 STEPS = (
     ("release/manifest.json", "simulate --out {out}/release --n {n} --balanced --seed {seed}"),
     (
@@ -83,7 +84,7 @@ STEPS = (
     (
         "runs/demo/model.json",
         "train {out}/store --synthetic {out}/synthetic --out {out}/runs/demo --epochs {epochs} "
-        "--steps 50 --network.width 24 --seed {seed}",
+        "--steps 50 --network.width 24 --threads 1 --seed {seed}",
     ),
     ("report/report.html", "evaluate {out}/runs/demo --out {out}/report"),
     (

@@ -16,11 +16,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from spectype import surveys
-from spectype.core import grid, lines, mk
+from spectype.core import grid, indices, lines, mk
 from spectype.core.errors import SpectypeError
 from spectype.core.spectra import Spectra, concatenate
 from spectype.simulate import calibration, templates
-from spectype.simulate.instrument import Conditions, line_spread, observe, rotate
+from spectype.simulate.instrument import Conditions, line_spread, observe
+from spectype.simulate.light import rotate
 
 PIXELS = grid.STANDARD_GRID
 # Index, first and last type code at which it exists, larger is stronger (+1) or not (-1).
@@ -109,8 +110,8 @@ def index_figure(models: templates.Grid, data: Path, out: Path) -> None:
     models_of_them = simulated(models, codes, heights)
     figure, axes = plt.subplots(2, 4, figsize=(13, 6), sharex=True)
     for axis, (name, first, last) in zip(axes.ravel(), CHECKS, strict=True):
-        real = lines.measure(spectra, [name])[name]
-        model = lines.measure(models_of_them, [name])[name]
+        real = indices.measure(spectra, [name])[name]
+        model = indices.measure(models_of_them, [name])[name]
         for label, colour in (("LAMOST", "0.75"), ("miles", "0.45"), ("jacoby", "tab:blue")):
             shown = np.array([o == label for o in origin])
             axis.plot(codes[shown], real[shown], ".", ms=2, color=colour, label=label)

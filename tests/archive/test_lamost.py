@@ -27,7 +27,7 @@ from spectype.archive.lamost import (
 )
 from spectype.archive.lists import Wanted, place_of, read_wishes
 from spectype.core.errors import DataError, SpectypeError, UsageError
-from spectype.surveys import lamost
+from spectype.surveys import lamost_names
 
 RELEASE = "dr6/v2"
 
@@ -408,7 +408,7 @@ def test_names_and_addresses_of_all_real_files(real_data: Path) -> None:
         assert Path(str(place)).name == row["file"]
         assert str(place).startswith(row["obsdate"].replace("-", "") + f"/{row['planid']}/")
         if row["obsid"]:
-            url = lamost.spectrum_url(row["obsid"], "dr6/v2")
+            url = lamost_names.spectrum_url(row["obsid"], "dr6/v2")
             assert url == (
                 f"https://www.lamost.org/openapi/dr6/v2.0/lrs/spectrum/fits?obsid={row['obsid']}"
             )

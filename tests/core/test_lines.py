@@ -11,7 +11,8 @@ import pytest
 from astropy.io import fits
 
 from spectype.core.grid import STANDARD_GRID, air_to_vacuum, vacuum_to_air
-from spectype.core.lines import INDICES, LINES, TELLURIC, Index, equivalent_width, lines_of, measure
+from spectype.core.indices import equivalent_width, measure
+from spectype.core.lines import INDICES, LINES, TELLURIC, Index, lines_of
 from spectype.core.spectra import Spectra
 
 SIGMA = 3.0

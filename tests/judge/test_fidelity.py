@@ -20,7 +20,7 @@ from spectype.dataset.harmonise import Harmonised, harmonise
 from spectype.dataset.store import Store, StoreWriter, encode
 from spectype.judge import fidelity_lines as lines
 from spectype.judge import fidelity_sets as sets
-from spectype.judge import fidelity_statistics as statistics
+from spectype.judge import fidelity_two_sample
 from spectype.judge.fidelity import judge
 from spectype.judge.fidelity_page import write_page
 from spectype.judge.fidelity_verdicts import verdicts
@@ -93,8 +93,8 @@ def judged(toy):
     """What is said of each generator."""
     folder, store, split = toy
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "REPEATS", 1)
-        patch.setattr(statistics, "FOLDS", 4)
+        patch.setattr(fidelity_two_sample, "REPEATS", 1)
+        patch.setattr(fidelity_two_sample, "FOLDS", 4)
         found = {}
         for name in ("fresh", "copies", "collapsed"):
             compared = sets.gather(Store(folder / name), store, split, type="O")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectype.core import mk
-from spectype.judge import metrics
+from spectype.judge import metrics, repeats
 
 TYPES = list(mk.TYPES)
 
@@ -122,18 +122,18 @@ def test_repeatability_by_hand() -> None:
     stars = ["a", "a", "a", "b", "b", "c", None, None, ""]
     types = ["G", "G", "K", "F", "F", "A", "A", "A", "B"]
     codes = [49.0, 49.5, 50.5, 32.0, 34.0, 25.0, 0.0, 9.0, 12.0]
-    found = metrics.repeatability(stars, types, codes)
+    found = repeats.repeatability(stars, types, codes)
     assert (found.agreement.n, found.agreement.n_stars) == (4, 2)
     assert found.agreement.value == pytest.approx(2 / 4)
     assert found.mean_abs == pytest.approx((0.5 + 1.5 + 1.0 + 2.0) / 4)
     assert found.median_abs == pytest.approx(1.25)
-    nothing = metrics.repeatability(["a"], ["G"], [42.0])
+    nothing = repeats.repeatability(["a"], ["G"], [42.0])
     assert nothing.agreement.n == 0 and np.isnan(nothing.mean_abs)
 
 
 def test_repeats_by_the_poorer_exposure_with_the_labels_beside() -> None:
     stars = ["a", "a", "b", "b", "c", "c"]
-    found = metrics.repeats_by_snr(
+    found = repeats.repeats_by_snr(
         stars,
         [80.0, 30.0, 60.0, 90.0, 70.0, np.nan],
         types=["A", "F", "G", "G", "K", "K"],

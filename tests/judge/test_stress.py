@@ -15,6 +15,7 @@ from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import replace, standard_chain, to_data
 from spectype.dataset.store import Store, StoreWriter, encode
 from spectype.judge import html, page, stress
+from spectype.judge.conditions import add_noise, broaden, cut, is_cut, louder, move, redden
 from spectype.judge.scores import score
 from tests.stars import star_batch
 
@@ -50,7 +51,7 @@ def line(spectra: Spectra) -> tuple[float, float, float]:
 @pytest.mark.parametrize("snr", [5.0, 10.0, 30.0])
 def test_noise_reaches_the_snr_and_the_errors_are_the_scatter(snr, rng):
     clean = star_batch(CODES, snr=120.0)
-    noisy = stress.add_noise(clean, rng, snr=snr)
+    noisy = add_noise(clean, rng, snr=snr)
     true = np.median(clean.flux * np.sqrt(noisy.ivar), axis=1)
     np.testing.assert_allclose(true, snr, rtol=0.01)
     np.testing.assert_allclose(signal_to_noise(noisy), snr, rtol=0.15)  # of the noisy flux
@@ -62,7 +63,7 @@ def test_noise_reaches_the_snr_and_the_errors_are_the_scatter(snr, rng):
 
 
 def test_noise_is_where_lamost_is_blind_and_the_sky_bright(rng):
-    noisy = stress.add_noise(one_line(), rng, snr=10.0)
+    noisy = add_noise(one_line(), rng, snr=10.0)
     error = 1 / np.sqrt(noisy.ivar[0])
     blue, middle, join = np.searchsorted(STANDARD_GRID, [3720.0, 5000.0, 5700.0])
     assert error[blue] > 3 * error[middle] and error[join] > 1.15 * error[middle]
@@ -72,38 +73,38 @@ def test_noise_is_where_lamost_is_blind_and_the_sky_bright(rng):
 
 def test_noise_leaves_noisier_spectra_alone_and_estimates_unknown_errors(rng):
     faint = star_batch(CODES, snr=4.0)
-    same = stress.add_noise(faint, rng, snr=5.0)
+    same = add_noise(faint, rng, snr=5.0)
     np.testing.assert_array_equal(same.flux, faint.flux)
-    assert not stress.louder(faint, snr=5.0).any()
+    assert not louder(faint, snr=5.0).any()
     bare = replace(one_line(noise=0.02), ivar=np.ones((1, STANDARD_GRID.size)))
     bare = replace(bare, meta={**bare.meta, "has_errors": [False]})
-    noisy = stress.add_noise(bare, rng, snr=10.0)
+    noisy = add_noise(bare, rng, snr=10.0)
     np.testing.assert_allclose(signal_to_noise(noisy), 10.0, rtol=0.05)
 
 
 def test_cut_keeps_a_range_and_counts_only_what_reaches_beyond(rng):
     whole = one_line()
-    blue = stress.cut(whole, rng, low=3800.0, high=5600.0)
+    blue = cut(whole, rng, low=3800.0, high=5600.0)
     kept = STANDARD_GRID[~blue.mask[0]]
     assert kept[0] == pytest.approx(3800, abs=1) and kept[-1] == pytest.approx(5600, abs=2)
     assert not blue.flux[blue.mask].any() and not blue.ivar[blue.mask].any()
-    assert stress.is_cut(whole, low=3800.0, high=5600.0).tolist() == [True]
-    assert stress.is_cut(blue, low=3510.0, high=7427.0).tolist() == [False]
+    assert is_cut(whole, low=3800.0, high=5600.0).tolist() == [True]
+    assert is_cut(blue, low=3510.0, high=7427.0).tolist() == [False]
 
 
 @pytest.mark.parametrize("velocity", [-300.0, 300.0])
 def test_motion_moves_the_line_by_doppler_and_keeps_its_width(velocity, rng):
-    before, after = line(one_line()), line(stress.move(one_line(), rng, velocity=velocity))
+    before, after = line(one_line()), line(move(one_line(), rng, velocity=velocity))
     assert after[1] / before[1] - 1 == pytest.approx(velocity / SPEED_OF_LIGHT, abs=3e-5)
     assert after[0] == pytest.approx(before[0], rel=0.01)
-    moved = stress.move(one_line(), rng, velocity=velocity)
+    moved = move(one_line(), rng, velocity=velocity)
     assert moved.get("redshift")[0] == pytest.approx(velocity / SPEED_OF_LIGHT)
     assert moved.mask[0, 0 if velocity > 0 else -1]  # nothing is known of what comes in
 
 
 def test_dust_reddens_b_minus_v_by_its_name(rng):
     flat = one_line()
-    red = stress.redden(flat, rng, ebv=1.0)
+    red = redden(flat, rng, ebv=1.0)
     ratio = red.flux[0] / flat.flux[0]
     blue, visual = (ratio[np.searchsorted(STANDARD_GRID, w)] for w in (4400.0, 5500.0))
     assert -2.5 * np.log10(blue / visual) == pytest.approx(1.0, abs=0.05)
@@ -112,21 +113,21 @@ def test_dust_reddens_b_minus_v_by_its_name(rng):
 
 def test_blur_widens_lines_in_quadrature_and_keeps_their_light(rng):
     sharp = one_line(noise=1e-5)
-    blunt = stress.broaden(sharp, rng, resolving_power=900.0)
+    blunt = broaden(sharp, rng, resolving_power=900.0)
     before, after = line(sharp), line(blunt)
     target, native = SPEED_OF_LIGHT / 900.0 / 2.3548, 167.0 / 2.3548
     assert after[2] ** 2 - before[2] ** 2 == pytest.approx(target**2 - native**2, rel=0.05)
     assert after[0] == pytest.approx(before[0], rel=0.01)
     # What is as blunt by nature stays.
     pickles = one_line(survey="pickles")
-    same = stress.broaden(pickles, rng, resolving_power=900.0)
+    same = broaden(pickles, rng, resolving_power=900.0)
     np.testing.assert_array_equal(same.flux, pickles.flux)
 
 
 def test_blur_knows_how_much_noise_it_takes(rng):
     flat = one_line(noise=0.05)
     part = STANDARD_GRID > 5200
-    blunt = stress.broaden(flat, rng, resolving_power=900.0)
+    blunt = broaden(flat, rng, resolving_power=900.0)
     stated = 1 / np.sqrt(np.median(blunt.ivar[0, part]))
     assert blunt.flux[0, part].std() == pytest.approx(stated, rel=0.1)
     assert stated < 0.6 * 0.05
@@ -139,7 +140,7 @@ def test_blur_does_not_smear_bad_pixels(rng):
     flux = np.where(mask, 1e4, spectra.flux).astype(np.float32)
     holed = Spectra(wave=STANDARD_GRID, flux=flux, ivar=np.where(mask, 0, spectra.ivar),
                     mask=mask, meta=spectra.meta)  # fmt: skip
-    blunt = stress.broaden(holed, rng, resolving_power=900.0)
+    blunt = broaden(holed, rng, resolving_power=900.0)
     assert np.abs(blunt.flux[0, 1900:2100][~mask[0, 1900:2100]] - 1).max() < 0.01
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spectype.core import lines
 from spectype.core.errors import DataError, UsageError
 from spectype.core.grid import STANDARD_GRID, log_grid
+from spectype.core.indices import equivalent_width
+from spectype.core.lines import INDICES
 from spectype.core.spectra import Spectra
 from spectype.dataset import store as st
 from spectype.learn import latent
@@ -87,7 +88,7 @@ def width(samples, name):
         mask=~samples.good,
         meta={},
     )
-    return lines.equivalent_width(spectra, lines.INDICES[name])[0]
+    return equivalent_width(spectra, INDICES[name])[0]
 
 
 def test_lines_follow_the_sequence(trained):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectype.core import lines
 from spectype.core.errors import UsageError
+from spectype.core.indices import measure
 from spectype.core.spectra import Spectra
 from spectype.simulate import calibration, gas, hydrogen, metal_lines, molecules, opacity
 from spectype.simulate.atmosphere import DEPTHS, model
@@ -28,7 +28,7 @@ def index(name: str, *light: np.ndarray) -> np.ndarray:
     spectra = Spectra(
         wave=pixels(3904), flux=flux, ivar=np.ones_like(flux), mask=np.zeros(flux.shape, bool)
     )
-    return lines.measure(spectra, [name])[name]
+    return measure(spectra, [name])[name]
 
 
 @pytest.fixture(scope="module")

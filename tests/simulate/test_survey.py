@@ -20,7 +20,8 @@ from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.objects import KINDS
 from spectype.simulate.physics import WAVE
 from spectype.simulate.plan import make_plan, quotas, read_weights, survey_weights
-from spectype.simulate.survey import Settings, designation, label, write_release
+from spectype.simulate.records import designation, label
+from spectype.simulate.survey import Settings, write_release
 
 
 def cheap_star(node: templates.Node) -> np.ndarray:

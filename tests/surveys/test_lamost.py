@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spectype.core.errors import ReadError, UsageError
 from spectype.core.grid import air_to_vacuum
-from spectype.surveys import lamost, read
+from spectype.surveys import lamost_names, read
 from spectype.surveys.speed import read_by_astropy
 from tests.surveys.miniature import lamost_bytes, lamost_rows, lamost_wave, to_bytes, write
 
@@ -239,21 +239,21 @@ def test_wrong_shapes_are_errors(tmp_path, kind) -> None:
     st.integers(1, 250),
 )
 def test_names_round_trip(lmjd, planid, spid, fiberid) -> None:
-    name = lamost.file_name(lmjd, planid, spid, fiberid)
-    assert lamost.parse_name(f"raw/{name}") == (lmjd, planid, spid, fiberid)
-    assert lamost.parse_name(name.removesuffix(".gz")) == (lmjd, planid, spid, fiberid)
+    name = lamost_names.file_name(lmjd, planid, spid, fiberid)
+    assert lamost_names.parse_name(f"raw/{name}") == (lmjd, planid, spid, fiberid)
+    assert lamost_names.parse_name(name.removesuffix(".gz")) == (lmjd, planid, spid, fiberid)
 
 
 def test_other_names_are_not_parsed() -> None:
-    assert lamost.parse_name("spec-0306-51637-0004.fits") is None
-    assert lamost.parse_name("jc_1.fits.gz") is None
+    assert lamost_names.parse_name("spec-0306-51637-0004.fits") is None
+    assert lamost_names.parse_name("jc_1.fits.gz") is None
 
 
 def test_place_in_the_tree() -> None:
-    place = lamost.tree_path("2011-10-28", "B6212", lmjd=55862, spid=6, fiberid=3)
+    place = lamost_names.tree_path("2011-10-28", "B6212", lmjd=55862, spid=6, fiberid=3)
     assert place == "20111028/B6212/spec-55862-B6212_sp06-003.fits.gz"
     with pytest.raises(UsageError, match="not a night"):
-        lamost.tree_path("yesterday", "B6212", lmjd=55862, spid=6, fiberid=3)
+        lamost_names.tree_path("yesterday", "B6212", lmjd=55862, spid=6, fiberid=3)
 
 
 @pytest.mark.parametrize(
@@ -269,23 +269,23 @@ def test_place_in_the_tree() -> None:
     ],
 )  # fmt: skip
 def test_address_of_a_spectrum(release, token, url) -> None:
-    assert lamost.spectrum_url(101, release, token=token) == url
+    assert lamost_names.spectrum_url(101, release, token=token) == url
 
 
 @pytest.mark.parametrize("release", ["10", "dr10", "latest", "dr10/v2.0.1x"])
 def test_impossible_releases_are_usage_errors(release) -> None:
     with pytest.raises(UsageError, match=r"LAMOST release|versions"):
-        lamost.spectrum_url(101, release)
+        lamost_names.spectrum_url(101, release)
 
 
 def test_obsid_must_be_a_number() -> None:
     with pytest.raises(UsageError, match="not an obsid"):
-        lamost.spectrum_url("../101", "dr10/v2.0")
+        lamost_names.spectrum_url("../101", "dr10/v2.0")
 
 
 def test_address_of_a_night() -> None:
     url = "https://www.lamost.org/dr11/v2.0/tar/lrs-fits/20201028.tar.gz"
-    assert lamost.night_url("2020-10-28", "dr11/v2.0") == url
+    assert lamost_names.night_url("2020-10-28", "dr11/v2.0") == url
 
 
 @pytest.mark.real

@@ -24,7 +24,7 @@ from spectype.archive.records import Journal, Record, counts, write_table
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.progress import track
-from spectype.surveys import lamost
+from spectype.surveys import lamost_names
 from spectype.surveys.source import GZIP_MAGIC
 
 KIND = "raw"
@@ -37,8 +37,8 @@ def spectrum_urls(obsid: int, release: str) -> list[str]:
 
     Servers of one release have answered to more than one form in the course of time.
     """
-    number, version = lamost.split_release(release)
-    urls = [lamost.spectrum_url(obsid, release)]
+    number, version = lamost_names.split_release(release)
+    urls = [lamost_names.spectrum_url(obsid, release)]
     if version is not None:
         short = version.removesuffix(".0")
         long = version if "." in version else f"{version}.0"
@@ -57,7 +57,7 @@ def catalogue_urls(release: str, name: str | None = None) -> list[str]:
     name : str, optional
         The file's name, where known: only that is asked for.
     """
-    number, version = lamost.split_release(release)
+    number, version = lamost_names.split_release(release)
     if version is None:
         base, tags = f"http://dr{number}.lamost.org", [f"dr{number}"]
     else:
@@ -311,7 +311,7 @@ def _file_name(item: Wanted, body: Body) -> str:
     """Where a spectrum goes: the catalogue's place, the server's name, or the obsid."""
     name = item.place
     if name is None:
-        named = body.name is not None and lamost.parse_name(body.name) is not None
+        named = body.name is not None and lamost_names.parse_name(body.name) is not None
         name = str(body.name) if named else f"obsid-{item.obsid}.fits.gz"
     packed = body.content.startswith(GZIP_MAGIC)
     plain = name.removesuffix(".gz")

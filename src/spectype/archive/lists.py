@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spectype.core.errors import DataError, UsageError
-from spectype.surveys import lamost
+from spectype.surveys import lamost_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def place_of(row: Mapping[str, Any]) -> str | None:
         plan = str(row["planid"]).strip()
         if not plan or plan in (".", "..") or "/" in plan or "\\" in plan:
             return None  # no part of a path comes from a catalogue unseen
-        place = lamost.tree_path(
+        place = lamost_names.tree_path(
             str(row["obsdate"]),
             plan,
             lmjd=int(float(row["lmjd"])),
@@ -145,5 +145,5 @@ def place_of(row: Mapping[str, Any]) -> str | None:
     except (TypeError, ValueError, KeyError, UsageError):
         return None
     file = str(row.get("file") or "").strip()
-    named = lamost.parse_name(file) is not None and not {"/", "\\"} & set(file)
+    named = lamost_names.parse_name(file) is not None and not {"/", "\\"} & set(file)
     return f"{place.rpartition('/')[0]}/{file}" if named else place

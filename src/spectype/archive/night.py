@@ -15,7 +15,7 @@ from spectype.archive.unpack import TRUNCATED, Filter, unpack
 from spectype.core.errors import UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.progress import track
-from spectype.surveys import lamost
+from spectype.surveys import lamost_names
 
 MEAN_BYTES = 325_000_000  #: of a night's tar, mean of DR10
 _JOURNAL = "nights.jsonl"
@@ -89,7 +89,7 @@ def fetch_nights(
         If the archive cannot be reached.
     """
     nights = list(dict.fromkeys(parse_date(date) for date in dates))
-    urls = {night: lamost.night_url(night, release) for night in nights}
+    urls = {night: lamost_names.night_url(night, release) for night in nights}
     folder = check_writable_folder(out)
     (folder / MANIFEST).unlink(missing_ok=True)
     remove_stale(folder)

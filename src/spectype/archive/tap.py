@@ -18,7 +18,7 @@ from spectype.catalogue.types import classify
 from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path
-from spectype.surveys import lamost
+from spectype.surveys import lamost_names
 
 TAP_URL = "http://dc.g-vo.org/tap/sync"
 TABLE = "lamost6.ssa_lrs"
@@ -68,7 +68,7 @@ def find_obsids(type: str, *, release: str, client: Client, limit: int | None = 
     SpectypeError
         If it cannot be reached, refuses the question, or cuts the answer short.
     """
-    if lamost.split_release(release)[0] != 6:
+    if lamost_names.split_release(release)[0] != 6:
         raise UsageError(
             f"the mirror has DR6 only, not {release}",
             remedy="use catalogue split on that release's catalogue",

@@ -16,7 +16,7 @@ from spectype.archive.client import Failure
 from spectype.archive.download import check_fits, save
 from spectype.archive.lists import Wanted
 from spectype.archive.records import Record
-from spectype.surveys import lamost
+from spectype.surveys import lamost_names
 
 _LARGEST = 64 << 20  # bytes of a member
 TRUNCATED = "(the archive itself)"
@@ -94,7 +94,7 @@ def _member(
     if reason := _refused(member):
         return Record(key, "refused", detail=reason)
     base = PurePosixPath(key).name
-    named = lamost.parse_name(base)
+    named = lamost_names.parse_name(base)
     if named is None:
         return Record(key, "not a spectrum", detail="its name is not one of LAMOST's")
     by_name = wanted is None or base.removesuffix(".gz") in wanted.names

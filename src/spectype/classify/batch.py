@@ -20,7 +20,8 @@ import numpy as np
 from spectype.classify.runtime import DEFAULT, Model, digits, load_model, schema
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import atomic_path, check_writable, read_json, write_json
-from spectype.core.lines import INDICES, measure
+from spectype.core.indices import measure
+from spectype.core.lines import INDICES
 from spectype.core.progress import track
 from spectype.core.spectra import Spectra
 from spectype.dataset.build import is_spectrum_name

@@ -126,7 +126,7 @@ def night(
     """
     from spectype.archive.lists import read_wishes
     from spectype.archive.night import MEAN_BYTES, fetch_nights, parse_date
-    from spectype.surveys.lamost import night_url
+    from spectype.surveys.lamost_names import night_url
 
     if not dates:
         raise UsageError("no night is given", remedy="like 2011-10-24")

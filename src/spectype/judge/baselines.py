@@ -22,7 +22,7 @@ from spectype.classify.matching import nearest, normalised
 from spectype.core import mk
 from spectype.core.errors import DataError, DependencyError
 from spectype.core.files import atomic_path
-from spectype.core.lines import measure
+from spectype.core.indices import measure
 from spectype.core.progress import track
 from spectype.dataset.labels import is_pipeline
 from spectype.dataset.store import Store

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.judge import fidelity_distances, fidelity_two_sample
 from spectype.judge import fidelity_lines as lines
-from spectype.judge import fidelity_statistics as statistics
+from spectype.judge.fidelity_distances import Copying, Coverage, Spread
 from spectype.judge.fidelity_lines import Correlations, LineScore
 from spectype.judge.fidelity_sets import Comparison, Group, join, one_a_star, scatter
-from spectype.judge.fidelity_statistics import Auc, Components, Copying, Coverage, Spread
+from spectype.judge.fidelity_two_sample import Auc, Components
 from spectype.judge.metrics import CodeScore, Share, code_score, share
 from spectype.judge.scores import plain
 
@@ -166,13 +167,15 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
     real_width = widths["test"] if enough else every_width
 
     def told(real: Group, a: FloatArray, other: Group, b: FloatArray) -> list[Auc]:
-        return statistics.two_sample(
+        return fidelity_two_sample.two_sample(
             real.bins, other.bins, stars=real.star, widths=(a, b), seed=seed
         )
 
     transfer = _transfer(c)
-    copying = {name: statistics.copying(space["train"], space["test"], space[name], seed=seed)
-               for name in ("synthetic", "copies")}  # fmt: skip
+    copying = {
+        name: fidelity_distances.copying(space["train"], space["test"], space[name], seed=seed)
+        for name in ("synthetic", "copies")
+    }
     found = Fidelity(
         type=c.type,
         counts={
@@ -191,11 +194,11 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
         reference=told(c.test, widths["test"], stars, widths["train"]),
         copying=copying["synthetic"],
         copies=copying["copies"],
-        coverage=statistics.coverage(space["test"], space["synthetic"], seed=seed),
-        real_coverage=statistics.coverage(
+        coverage=fidelity_distances.coverage(space["test"], space["synthetic"], seed=seed),
+        real_coverage=fidelity_distances.coverage(
             space["test"], space["train"][one_a_star(c.train.light)], seed=seed
         ),
-        diversity=statistics.diversity(space["test"], space["synthetic"], seed=seed),
+        diversity=fidelity_distances.diversity(space["test"], space["synthetic"], seed=seed),
         lines=lines.compare(real_width, widths["synthetic"], type=c.type, seed=seed),
         lines_against="held-out stars" if enough else "real stars, those learnt from among them",
         correlations=lines.correlate(every_width, widths["synthetic"], type=c.type, seed=seed),

@@ -21,9 +21,10 @@ from spectype.judge.canvas import (
     style,
 )
 from spectype.judge.fidelity import Evidence, Fidelity
+from spectype.judge.fidelity_distances import distances, pairwise
 from spectype.judge.fidelity_lines import Correlations, LineScore
 from spectype.judge.fidelity_sets import Comparison, Group
-from spectype.judge.fidelity_statistics import Components, distances, pairwise
+from spectype.judge.fidelity_two_sample import Components
 from spectype.judge.fidelity_verdicts import AUC_LIMIT
 from spectype.judge.spectrum_figure import draw_lines, draw_telluric
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.grid import air_to_vacuum
-from spectype.core.lines import INDICES, Index, equivalent_width
+from spectype.core.indices import equivalent_width
+from spectype.core.lines import INDICES, Index
 from spectype.core.spectra import Spectra
 from spectype.dataset.harmonise import Harmonised
 

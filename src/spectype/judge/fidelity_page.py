@@ -13,8 +13,9 @@ from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.judge import fidelity_figures
 from spectype.judge.canvas import to_svg
 from spectype.judge.fidelity import Evidence, Fidelity
+from spectype.judge.fidelity_distances import Copying, Coverage, Spread
 from spectype.judge.fidelity_sets import Comparison
-from spectype.judge.fidelity_statistics import Auc, Copying, Coverage, Spread
+from spectype.judge.fidelity_two_sample import Auc
 from spectype.judge.fidelity_verdicts import AUC_LIMIT, COPYING_LEVEL, Verdict, verdicts
 from spectype.judge.html import DASH, code_text, figure, number, pair, share_text, table
 from spectype.judge.scores import plain

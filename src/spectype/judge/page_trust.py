@@ -10,7 +10,8 @@ import numpy as np
 from spectype.core import mk
 from spectype.judge.calibration import Detection, Sets
 from spectype.judge.html import DASH, code_text, figure, number, pair, share_text, table
-from spectype.judge.metrics import ClassScore, Repeat
+from spectype.judge.metrics import ClassScore
+from spectype.judge.repeats import Repeat
 from spectype.judge.scores import Scores
 from spectype.judge.strangers import Flagged
 from spectype.judge.stress import StressScore

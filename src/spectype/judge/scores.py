@@ -12,6 +12,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.dataset.labels import is_pipeline
 from spectype.judge import calibration, metrics
+from spectype.judge.repeats import Repeat, RepeatSnr, repeatability, repeats_by_snr
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,9 +85,9 @@ class Scores:
     log_loss: float
     sets: calibration.Sets | None
     strangers: calibration.Detection | None
-    repeats: metrics.Repeat
-    label_repeats: metrics.Repeat
-    repeats_by_snr: list[metrics.RepeatSnr]
+    repeats: Repeat
+    label_repeats: Repeat
+    repeats_by_snr: list[RepeatSnr]
 
     def to_data(self) -> dict[str, Any]:
         """As nested dicts and lists for JSON; what is not a finite number becomes None."""
@@ -171,9 +172,9 @@ def score(predictions: pl.DataFrame, *, system: str) -> Scores:
         if "type_set" in known.columns
         else None,
         strangers=_strangers(known, others),
-        repeats=metrics.repeatability(observed, typed, code),
-        label_repeats=metrics.repeatability(observed, true, true_code),
-        repeats_by_snr=metrics.repeats_by_snr(
+        repeats=repeatability(observed, typed, code),
+        label_repeats=repeatability(observed, true, true_code),
+        repeats_by_snr=repeats_by_snr(
             observed,
             numbers(known, "snr"),
             types=typed,

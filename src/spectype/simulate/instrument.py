@@ -1,13 +1,10 @@
-"""LAMOST as it meets a star's light: dust, motion, resolution, two arms, sky, noise, faults.
+"""LAMOST as it meets a star's light: air, resolution, two arms, sky, noise, faults.
 
 `observe` turns light on the fine grid of `spectype.simulate.physics.WAVE` into what a LAMOST
 low-resolution file holds: flux, inverse variance and masks on 10**(3.5682 + 1e-4 i).
 
 Sources. Resolution and arms: Cui et al. 2012 (RAA 12, 1197): R ~ 1800 with the slit at two
-thirds, blue arm 3700-5900, red arm 5700-9000 Angstrom. Extinction: Cardelli, Clayton & Mathis 1989
-(ApJ 345, 245). Interstellar Na D: Poznanski, Prochaska & Bloom 2012 (MNRAS 426, 1465). Diffuse
-bands: equivalent widths a magnitude of E(B-V) after Friedman et al. 2011 (ApJ 727, 33) and, for
-4430, Snow, Zukowski & Massey 2002 (ApJ 578, 877). Night-sky lines: Osterbrock et al. 1996
+thirds, blue arm 3700-5900, red arm 5700-9000 Angstrom. Night-sky lines: Osterbrock et al. 1996
 (PASP 108, 277), strengths rounded. Throughput and noise constants were set so that the S/N in
 u, r, i and z against that in g of A, G and M stars are those of LAMOST's own headers.
 """
@@ -22,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
-from spectype.core.grid import SPEED_OF_LIGHT
+from spectype.simulate.light import redden, rotate, shift
 from spectype.simulate.physics import STEP, WAVE
 
 Floats = NDArray[np.float64]
@@ -94,16 +91,6 @@ def pixels(n: int = MOST_PIXELS) -> Floats:
     return np.asarray(10 ** (FIRST_LOG + LOG_STEP * np.arange(n)), dtype=np.float64)
 
 
-def extinction(wave: Floats, rv: float = 3.1) -> Floats:
-    """A(lambda)/E(B-V) of Cardelli, Clayton & Mathis 1989, 3030-9090 Angstrom (their eq. 3)."""
-    y = 1e4 / wave - 1.82
-    a = np.polyval(
-        [0.32999, -0.77530, 0.01979, 0.72085, -0.02427, -0.50447, 0.17699, 1.0], y
-    )  # fmt: skip
-    b = np.polyval([-2.09002, 5.30260, -0.62251, -5.38434, 1.07233, 2.28305, 1.41338, 0.0], y)
-    return np.asarray(rv * a + b, dtype=np.float64)
-
-
 def fwhm(wave: Floats) -> Floats:
     """Mean full width at half maximum of LAMOST's line-spread function [Angstrom]."""
     blue = 2.65 + 0.25 * ((wave - 4800) / 1000) ** 2
@@ -152,12 +139,6 @@ TELLURIC = (
     (5880, 5915, 0.02, "water"), (6460, 6600, 0.015, "water"), (6930, 7060, 0.05, "water"),
     (7168, 7340, 0.17, "water"), (8105, 8240, 0.14, "water"), (8930, 9100, 0.33, "water"),
 )  # fmt: skip
-# Interstellar features: vacuum wavelength, full width, equivalent width for E(B-V) = 1 [Angstrom].
-INTERSTELLAR = (
-    (4429.5, 20.0, 2.0), (4763.3, 4.0, 0.15), (5782.1, 2.1, 0.48), (5798.7, 1.0, 0.16),
-    (6205.0, 3.0, 0.18), (6285.6, 4.5, 0.9), (6615.5, 1.0, 0.21), (3934.8, 0.6, 0.45),
-    (3969.6, 0.6, 0.25),
-)  # fmt: skip
 
 
 @lru_cache(maxsize=8)
@@ -182,14 +163,14 @@ def line_spread(width: float, n_pixels: int = MOST_PIXELS) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _fine() -> tuple[Floats, Floats, Floats]:
-    """Extinction curve, oxygen and water optical depth on the fine grid."""
+def _air() -> tuple[Floats, Floats]:
+    """Optical depth of oxygen and of water at one air mass on the fine grid."""
     depth = {"oxygen": np.zeros_like(WAVE), "water": np.zeros_like(WAVE)}
     for first, last, strength, kind in TELLURIC:
         width = 0.12 * (last - first)
         window = _edge(WAVE, first, max(1.0, 0.3 * width)) * _edge(-WAVE, -last, width)
         depth[kind] -= np.log1p(-strength) * window
-    return extinction(WAVE), depth["oxygen"], depth["water"]
+    return depth["oxygen"], depth["water"]
 
 
 @lru_cache(maxsize=1)
@@ -238,51 +219,6 @@ def noise_variance(wave: Floats) -> tuple[Floats, Floats]:
 def _variance(counts: Floats, sky_counts: Floats) -> Floats:
     """Of the star's photons, of the sky's and of those it was measured with, of the detector."""
     return np.asarray(np.clip(counts, 0, None) + 1.1 * sky_counts + 4.0**2, dtype=np.float64)
-
-
-def rotate(light: Floats, rotation: float, darkening: float = 0.6) -> Floats:
-    """Broaden light on `WAVE` by rotation v sin i [km/s] (Gray 2005, eq. 18.14)."""
-    reach = int(rotation / SPEED_OF_LIGHT / STEP)
-    if reach < 1:
-        return light
-    x = np.arange(-reach, reach + 1) * STEP * SPEED_OF_LIGHT / rotation
-    inside = np.clip(1 - x * x, 0, None)
-    kernel = 2 * (1 - darkening) * np.sqrt(inside) + 0.5 * np.pi * darkening * inside
-    kernel /= kernel.sum()
-    return np.convolve(np.pad(light, reach, mode="edge"), kernel, mode="valid")
-
-
-def shift(light: Floats, velocity: float) -> Floats:
-    """Move light on `WAVE` by a radial velocity [km/s]; the ends keep their last value."""
-    if velocity == 0:
-        return light
-    x = np.arange(len(light), dtype=np.float64)
-    moved = np.log1p(velocity / SPEED_OF_LIGHT) / STEP
-    return np.asarray(np.interp(x - moved, x, light), dtype=np.float64)
-
-
-def redden(light: Floats, ebv: float, velocity: float = -5.0) -> Floats:
-    """Dim light on `WAVE` by dust: extinction, Na D, Ca II and diffuse bands [gas at km/s]."""
-    if ebv == 0:
-        return light
-    curve = _fine()[0]
-    depth = 0.4 * np.log(10) * ebv * (curve - 3.1)
-    move = 1 + velocity / SPEED_OF_LIGHT
-    # Poznanski et al. 2012, eqs. 7 and 8, saturating as their relation does.
-    d2 = min(1.1, max(0.0, (np.log10(ebv + 1e-4) + 1.91) / 2.16))
-    d1 = min(0.9, max(0.0, (np.log10(ebv + 1e-4) + 1.76) / 2.47))
-    features = [
-        *((w, f, e * ebv) for w, f, e in INTERSTELLAR),
-        (5891.58, 0.7, d2),
-        (5897.56, 0.7, d1),
-    ]
-    for centre, width, equivalent in features:
-        sigma = width / 2.3548
-        low, high = np.searchsorted(WAVE, (centre * move - 5 * sigma, centre * move + 5 * sigma))
-        near = WAVE[low:high]
-        profile = np.exp(-0.5 * ((near - centre * move) / sigma) ** 2)
-        depth[low:high] += equivalent / (sigma * 2.5066) * profile
-    return np.asarray(light * np.exp(-depth), dtype=np.float64)
 
 
 def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> Exposure:
@@ -365,7 +301,7 @@ def _in_band(band: str) -> slice:
 
 def _through_air(light: Floats, rng: np.random.Generator) -> Floats:
     """Telluric bands: the survey's correction leaves residuals of either sign."""
-    _, oxygen, water = _fine()
+    oxygen, water = _air()
     airmass = rng.uniform(1.0, 1.6)
     left = rng.normal(0.35, 0.25, size=2)
     depth = left[0] * oxygen + left[1] * rng.uniform(0.4, 1.6) * water

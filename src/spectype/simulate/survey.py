@@ -12,13 +12,12 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from spectype.core import mk
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.progress import track
@@ -28,21 +27,10 @@ from spectype.simulate.layouts import LAYOUTS, Layout
 from spectype.simulate.objects import KINDS, Target
 from spectype.simulate.physics import WAVE
 from spectype.simulate.plan import Plan, make_plan, read_weights
+from spectype.simulate.records import COLUMNS, catalogue_line, header_of, truth_row
 from spectype.simulate.templates import Grid, Node, compute
 
 CATALOGUE, TRUTH, TREE = "catalogue.csv", "truth.parquet", "fits"
-COLUMNS = (
-    ["obsid", "designation", "obsdate", "lmjd", "mjd", "planid", "spid", "fiberid", "ra", "dec"]
-    + [f"snr{band}" for band in "ugriz"]
-    + ["objtype", "class", "subclass", "z", "z_err", "magtype"]
-    + [f"mag{i}" for i in range(1, 8)]
-    + ["tsource", "fibertype", "tfrom", "tcomment", "file"]
-)
-_TRUTH = tuple(f.name for f in fields(Target) if f.name != "height")
-_RELEASES = {
-    "image-subcontinuum": "LAMOST DR1", "image-wavelength": "LAMOST DR6",
-    "bintable-coadd": "LAMOST DR9",
-}  # fmt: skip
 _MIX = (0.15, 0.45, 0.40)  # shares of LAYOUTS among the plates
 _PIXELS = (3909, 3908, 3906, 3904, 3903, 3902, 3901, 3899, 3897, 3892, 3890, 3820, 3751)
 _PIXEL_SHARES = np.array([55, 5, 12, 12, 3, 3, 2, 2, 1, 2, 1, 1.5, 0.5]) / 100
@@ -260,12 +248,15 @@ def _write_plate(task: _Task) -> tuple[list[str], list[dict[str, Any]]]:
         exposure = observe(
             objects.light(target, grid, own), _conditions(target, task.settings, rng), rng
         )
-        header = _header(target, plan, i, exposure.snr, layout, night, task.settings, rng)
+        header = header_of(
+            target, plan, i, snr=exposure.snr, layout=layout, night=night,
+            label_noise=task.settings.label_noise, rng=rng,
+        )  # fmt: skip
         name = header["filename"] + ".gz"
         path = task.folder / TREE / night.strftime("%Y%m%d") / plan.planid[i] / name
         layouts.write(path, exposure, layout=layout, header=header)
-        lines.append(_catalogue_line(header, name))
-        rows.append(_truth_row(target, plan, i, header, str(path.relative_to(task.folder))))
+        lines.append(catalogue_line(header, name))
+        rows.append(truth_row(target, plan, i, header, str(path.relative_to(task.folder))))
     return lines, rows
 
 
@@ -289,100 +280,6 @@ def _conditions(target: Target, settings: Settings, rng: np.random.Generator) ->
         snr_g=snr, velocity=target.velocity, rotation=target.rotation, ebv=target.ebv,
         n_pixels=int(rng.choice(_PIXELS, p=_PIXEL_SHARES)), zero_tail=int(rng.integers(12, 32)),
     )  # fmt: skip
-
-
-def label(
-    target: Target, *, snr: float, layout: Layout, noise: float, rng: np.random.Generator
-) -> tuple[str, str]:
-    """CLASS and SUBCLASS as LAMOST spells them, with errors like LAMOST's.
-
-    Two exposures of one star differ by 1.7 subclasses on average at S/N 20-50 and by 0.7 above
-    50; a single label thus scatters by 1.5 and 0.62. Of B stars the survey's templates know only
-    B6 and B9; the spelling of A stars carries a luminosity class in the older layouts.
-    """
-    if target.kind in ("GALAXY", "QSO"):
-        return target.kind, "Non"
-    if target.kind == "Unknown":
-        return "Unknown", "Non"
-    if target.kind in ("DoubleStar", "WD", "Carbon"):
-        return "STAR", target.kind
-    scatter = np.interp(np.log(snr), np.log([5.0, 10.0, 35.0, 100.0]), [2.5, 1.9, 1.5, 0.62])
-    code = target.code + noise * float(scatter) * float(rng.standard_normal())
-    type_, sub = mk.split(float(np.clip(np.floor(code + 0.5 - 1e-9), 3, 69)))
-    digit = int(sub)
-    older = layout != "bintable-coadd"
-    if type_ == "O":
-        return "STAR", "O" if rng.random() < 0.8 else "OB"
-    if type_ == "B":
-        return "STAR", "B6" if digit < 8 else "B9"
-    if type_ == "A" and older:
-        shown = target.luminosity if target.luminosity in ("III", "IV", "V") else "III"
-        return "STAR", f"A{digit}{shown}"
-    if type_ == "M" and not older:
-        return "STAR", f"{'g' if target.height > 0.75 else 'd'}M{digit}"
-    return "STAR", f"{type_}{digit}"
-
-
-def _header(
-    target: Target, plan: Plan, i: int, snr: dict[str, float], layout: Layout,
-    night: datetime.date, settings: Settings, rng: np.random.Generator,
-) -> dict[str, Any]:  # fmt: skip
-    class_, subclass = label(
-        target, snr=max(snr["g"], 1.0), layout=layout, noise=settings.label_noise, rng=rng
-    )
-    error = 1e-5 + 2e-4 / max(snr["g"], 1.0)
-    known = class_ != "Unknown"
-    magnitude = 17.5 - 2.5 * np.log10(max(snr["g"], 1.0) / 20)
-    spid, fiber = int(plan.spid[i]), int(plan.fiberid[i])
-    name = f"spec-{plan.lmjd[i]}-{plan.planid[i]}_sp{spid:02d}-{fiber:03d}.fits"
-    return {
-        "filename": name, "obsid": plan.obsid(i), "release": _RELEASES[layout],
-        "date": f"{night + datetime.timedelta(days=700)}T06:14:25",
-        "date_obs": f"{night}T15:59:00", "obsdate": str(night),
-        "lmjd": int(plan.lmjd[i]), "mjd": int(plan.lmjd[i]) - 1, "planid": str(plan.planid[i]),
-        "spid": spid, "fiberid": fiber, "ra": float(plan.ra[i]), "dec": float(plan.dec[i]),
-        "designation": designation(float(plan.ra[i]), float(plan.dec[i])),
-        "objname": str(240000000000000 + int(plan.star[i])),
-        "objtype": {"GALAXY": "Galaxy", "QSO": "QSO"}.get(target.kind, "Star"),
-        "class": class_, "subclass": subclass,
-        "z": target.redshift + error * rng.standard_normal() if known else -9999.0,
-        "z_err": error if known else -9999.0, "helio_rv": float(rng.uniform(-29, 29)),
-        "mag_g": magnitude, "mag_r": magnitude - 0.4, "mag_i": magnitude - 0.6,
-        **{f"snr{band}": value for band, value in snr.items()},
-    }  # fmt: skip
-
-
-def designation(ra: float, dec: float) -> str:
-    """``Jhhmmss.ss+ddmmss.s`` of a position [degree], truncated as the IAU asks."""
-    seconds = int(ra / 15 * 360000)
-    arc = int(abs(dec) * 36000)
-    hours = f"{seconds // 360000:02d}{seconds // 6000 % 60:02d}{seconds % 6000 / 100:05.2f}"
-    degrees = f"{arc // 36000:02d}{arc // 600 % 60:02d}{arc % 600 / 10:04.1f}"
-    return f"J{hours}{'-' if dec < 0 else '+'}{degrees}"
-
-
-def _catalogue_line(header: dict[str, Any], name: str) -> str:
-    values = dict.fromkeys(COLUMNS, "") | {c: str(v) for c, v in header.items()}
-    values |= {
-        "ra": f"{header['ra']:.6f}", "dec": f"{header['dec']:.6f}", "z": f"{header['z']:.8f}",
-        "z_err": f"{header['z_err']:.2e}", "magtype": "ugrizjh", "mag1": "99.0",
-        "mag2": f"{header['mag_g']:.2f}", "mag3": f"{header['mag_r']:.2f}",
-        "mag4": f"{header['mag_i']:.2f}", "mag5": "99.0", "mag6": "99.0", "mag7": "99.0",
-        "tsource": "SIMULATION", "fibertype": "Obj", "tfrom": "-", "tcomment": ".", "file": name,
-    }  # fmt: skip
-    return "|".join(values[column] for column in COLUMNS)
-
-
-def _truth_row(
-    target: Target, plan: Plan, i: int, header: dict[str, Any], path: str
-) -> dict[str, Any]:
-    star = np.isfinite(target.code) and target.kind not in ("GALAXY", "QSO")
-    truth = {name: getattr(target, name) for name in _TRUTH}
-    return {
-        "path": path, "obsid": header["obsid"], "target": int(plan.star[i]), **truth,
-        "type": mk.type_of(target.code) if star else "",
-        "snr_g": header["snrg"], "class": header["class"], "label": header["subclass"],
-    }  # fmt: skip
 
 
 def _save(folder: Path, parts: Iterator[tuple[list[str], list[dict[str, Any]]]]) -> Iterator[str]:

@@ -7,7 +7,9 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from spectype.judge import fidelity_statistics as statistics
+from spectype.judge import fidelity_distances, fidelity_two_sample
+from spectype.judge.fidelity_distances import copying, coverage, diversity, mann_whitney_z
+from spectype.judge.fidelity_two_sample import auc_interval, two_sample
 
 DIM = 12
 
@@ -25,19 +27,19 @@ def stars(n: int, each: int = 1) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(statistics, "REPEATS", 1)
-    monkeypatch.setattr(statistics, "PERMUTATIONS", 1999)
+    monkeypatch.setattr(fidelity_two_sample, "REPEATS", 1)
+    monkeypatch.setattr(fidelity_distances, "PERMUTATIONS", 1999)
 
 
 def test_one_population_is_not_told_apart():
-    found = statistics.two_sample(sample(60, 1), sample(90, 2), stars=stars(60))
+    found = two_sample(sample(60, 1), sample(90, 2), stars=stars(60))
     # The strongest of four is above a coin by choice.
     assert all(one.low < 0.55 and one.high > 0.5 for one in found)
     assert found[0].value == max(one.value for one in found) < 0.7
 
 
 def test_a_shifted_population_is_told_apart():
-    found = statistics.two_sample(sample(30, 1), sample(60, 2, shift=4.0), stars=stars(30))
+    found = two_sample(sample(30, 1), sample(60, 2, shift=4.0), stars=stars(30))
     assert found[0].value > 0.97 and found[0].low > 0.85
     assert found[0].high == pytest.approx(1.0)
 
@@ -46,7 +48,7 @@ def test_widths_make_a_classifier_of_their_own():
     rng = np.random.default_rng(3)
     widths = (rng.normal(0, 1, (40, 2)), rng.normal(5, 1, (60, 2)))
     widths[0][::3, 0] = np.nan  # not measured
-    found = statistics.two_sample(sample(40, 1), sample(60, 2), stars=stars(40), widths=widths)
+    found = two_sample(sample(40, 1), sample(60, 2), stars=stars(40), widths=widths)
     assert found[0].name == "logistic regression on line widths" and found[0].value > 0.98
 
 
@@ -54,8 +56,8 @@ def test_exposures_of_a_star_count_once_and_stay_together():
     # Ten stars, six exposures each: the star's own offset would be learnt if folds split it.
     rng = np.random.default_rng(5)
     real = np.repeat(sample(10, 4), 6, axis=0) + 0.01 * rng.standard_normal((60, DIM))
-    split_by_star = statistics.two_sample(real, sample(60, 6), stars=stars(60, 6))
-    by_spectrum = statistics.two_sample(real, sample(60, 6), stars=stars(60))
+    split_by_star = two_sample(real, sample(60, 6), stars=stars(60, 6))
+    by_spectrum = two_sample(real, sample(60, 6), stars=stars(60))
     assert split_by_star[0].n_real == 10
     neighbours = [
         next(a for a in found if a.name == "nearest neighbours").value
@@ -66,18 +68,18 @@ def test_exposures_of_a_star_count_once_and_stay_together():
 
 
 def test_auc_interval_covers_and_is_honest_at_the_ends():
-    low, high = statistics.auc_interval(1.0, 6, 100)
+    low, high = auc_interval(1.0, 6, 100)
     assert high == 1.0 and 0.6 < low < 0.95
-    mirrored = statistics.auc_interval(0.0, 6, 100)
+    mirrored = auc_interval(0.0, 6, 100)
     assert mirrored == pytest.approx((0.0, 1 - low), abs=1e-3)
-    assert statistics.auc_interval(float("nan"), 5, 5) == (0.0, 1.0)
+    assert auc_interval(float("nan"), 5, 5) == (0.0, 1.0)
     # Two Gaussians 0.954 sigma apart have an AUC of 0.75.
     rng = np.random.default_rng(8)
     inside = 0
     for _ in range(300):
         a, b = rng.normal(0, 1, 12), rng.normal(0.9539, 1, 40)
         found = roc_auc_score(np.repeat([0, 1], [12, 40]), np.concatenate([a, b]))
-        low, high = statistics.auc_interval(float(found), 12, 40)
+        low, high = auc_interval(float(found), 12, 40)
         inside += low <= 0.75 <= high
     assert 0.92 <= inside / 300 <= 0.99
 
@@ -85,7 +87,7 @@ def test_auc_interval_covers_and_is_honest_at_the_ends():
 def test_z_of_mann_whitney_is_scipys():
     rng = np.random.default_rng(2)
     test, made = rng.random(15), 0.6 * rng.random(40)
-    z = statistics.mann_whitney_z(test, made)
+    z = mann_whitney_z(test, made)
     p = mannwhitneyu(made, test, alternative="less", method="asymptotic", use_continuity=False)
     from scipy.stats import norm
 
@@ -96,18 +98,18 @@ def test_copies_are_caught_and_new_spectra_are_not():
     train, test = sample(60, 1), sample(30, 2)
     rng = np.random.default_rng(3)
     copies = train[rng.integers(60, size=100)] + 0.02 * rng.standard_normal((100, DIM))
-    caught = statistics.copying(train, test, copies)
+    caught = copying(train, test, copies)
     assert caught.statistic < -4 and caught.p_copying < 1e-3 and caught.cells == 5
-    fresh = statistics.copying(train, test, sample(100, 4))
+    fresh = copying(train, test, sample(100, 4))
     assert fresh.p_copying > 0.05 and fresh.p_remote > 0.05
-    remote = statistics.copying(train, test, sample(100, 4) * 1.8, cells=1)
+    remote = copying(train, test, sample(100, 4) * 1.8, cells=1)
     assert remote.p_remote < 1e-3 < remote.p_copying
 
 
 def test_copying_does_not_accuse_the_innocent_more_than_its_level():
     # Five held-out stars, forty trials: p below 0.1 in about four of them.
     low = [
-        statistics.copying(sample(20, 3 * i), sample(5, 3 * i + 1), sample(40, 3 * i + 2)).p_copying
+        copying(sample(20, 3 * i), sample(5, 3 * i + 1), sample(40, 3 * i + 2)).p_copying
         for i in range(40)
     ]
     assert sum(p < 0.1 for p in low) <= 9
@@ -116,11 +118,11 @@ def test_copying_does_not_accuse_the_innocent_more_than_its_level():
 
 def test_one_held_out_star_has_no_power():
     train = sample(20, 1)
-    assert statistics.copying(train, sample(1, 2), train.repeat(2, axis=0)).p_copying > 0.01
+    assert copying(train, sample(1, 2), train.repeat(2, axis=0)).p_copying > 0.01
 
 
 def test_coverage_of_one_population_is_what_theory_says():
-    found = [statistics.coverage(sample(20, 2 * i), sample(50, 2 * i + 1)) for i in range(12)]
+    found = [coverage(sample(20, 2 * i), sample(50, 2 * i + 1)) for i in range(12)]
     value = np.mean([f.coverage.value for f in found])
     assert value == pytest.approx(found[0].expected, abs=0.06)
     assert np.mean([f.density.value for f in found]) == pytest.approx(1.0, abs=0.25)
@@ -131,23 +133,23 @@ def test_a_collapsed_generator_covers_little_and_varies_little():
     real = sample(30, 1)
     rng = np.random.default_rng(2)
     made = real[:1] + 0.01 * rng.standard_normal((80, DIM))
-    found = statistics.coverage(real, made)
+    found = coverage(real, made)
     assert found.coverage.value < 0.4 < found.expected and found.coverage.high < found.expected
-    ratio = statistics.diversity(real, made)
+    ratio = diversity(real, made)
     assert ratio.value < 0.05 and ratio.high < 0.1
 
 
 def test_diversity_of_one_population_is_one():
-    ratio = statistics.diversity(sample(30, 1), sample(80, 2))
+    ratio = diversity(sample(30, 1), sample(80, 2))
     assert ratio.low < 1.0 < ratio.high and 0.7 < ratio.value < 1.4
 
 
 def test_everything_is_seeded():
     real, made = sample(20, 1), sample(30, 2)
     for again in (
-        lambda: statistics.copying(real, sample(10, 3), made, seed=5),
-        lambda: statistics.coverage(real, made, seed=5),
-        lambda: statistics.diversity(real, made, seed=5),
-        lambda: statistics.two_sample(real, made, stars=stars(20), seed=5),
+        lambda: copying(real, sample(10, 3), made, seed=5),
+        lambda: coverage(real, made, seed=5),
+        lambda: diversity(real, made, seed=5),
+        lambda: two_sample(real, made, stars=stars(20), seed=5),
     ):
         assert again() == again()

@@ -13,13 +13,8 @@ from spectype.dataset import store as st
 from spectype.learn import latent
 from spectype.learn.generator import KNOTS, GeneratorConfig, shape_between
 from spectype.learn.generator_training import train_standard, training_set
-from spectype.learn.generators import (
-    NOISE_FREE,
-    export_samples,
-    load_generator,
-    noise_for,
-    write_samples,
-)
+from spectype.learn.generators import load_generator
+from spectype.learn.samples import NOISE_FREE, export_samples, noise_for, write_samples
 from spectype.simulate.instrument import BANDS
 from tests.stars import star_flux
 

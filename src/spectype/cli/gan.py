@@ -20,7 +20,8 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from spectype.learn.generators import Generator, Samples
+    from spectype.learn.generators import Generator
+    from spectype.learn.samples import Samples
 
 Config = TypeVar("Config")
 
@@ -139,7 +140,8 @@ def sample(
     overwrite
         Replace a store that is there.
     """
-    from spectype.learn.generators import export_samples, load_generator, write_samples
+    from spectype.learn.generators import load_generator
+    from spectype.learn.samples import export_samples, write_samples
 
     as_table = out.suffix in (".csv", ".parquet")
     if as_table and snr is not None:

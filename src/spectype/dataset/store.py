@@ -147,6 +147,14 @@ class Store:
 
         return pl.read_parquet(self.folder / "meta.parquet").with_row_index("row")
 
+    @property
+    def synthetic(self) -> NDArray[np.bool_]:
+        """Which rows are a generator's or a simulation's, shape (n,)."""
+        meta = self.meta
+        if "synthetic" not in meta.columns:
+            return np.zeros(meta.height, dtype=bool)
+        return meta["synthetic"].fill_null(False).to_numpy()
+
     def arrays(
         self, rows: Sequence[int] | NDArray[np.integer[Any]]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

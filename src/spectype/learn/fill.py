@@ -18,8 +18,9 @@ from spectype.core.files import MANIFEST
 from spectype.dataset.store import Store
 from spectype.learn.generator import GeneratorConfig, StandardGenerator
 from spectype.learn.generator_training import train_standard
-from spectype.learn.generators import load_generator, write_samples
+from spectype.learn.generators import load_generator
 from spectype.learn.recipe import TrainConfig
+from spectype.learn.samples import write_samples
 from spectype.learn.training import make_split
 
 log = logging.getLogger("spectype")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +21,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_manifest
 from spectype.learn import checkpoint
 from spectype.learn.dense import Dense
-
-if TYPE_CHECKING:
-    from spectype.learn.generators import Samples
+from spectype.learn.samples import Samples
 
 BATCH_NORMS = ("before", "after", "none")
 #: What the study did wrong, by name: see `GanConfig.faults`.
@@ -242,8 +240,6 @@ class ReferenceGenerator:
         UsageError
             If `n` is not positive, or a `code` is asked for: this recipe knows none.
         """
-        from spectype.learn.generators import Samples
-
         if n < 1:
             raise UsageError(f"{n} samples cannot be drawn", remedy="give a positive number")
         if code is not None:

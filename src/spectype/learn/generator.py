@@ -22,8 +22,8 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_manifest
 from spectype.dataset.harmonise import intrinsic_shape
 from spectype.learn import checkpoint
-from spectype.learn.generators import Samples
 from spectype.learn.latent import Factors, Law, Sequence, balance
+from spectype.learn.samples import Samples
 
 FloatArray = NDArray[np.float32]
 WEIGHTS = "generator.safetensors"

@@ -100,8 +100,7 @@ class Session:
         if config.balance_by == "loss":
             extra[self.rows] = chance * len(chance)
             chance = np.full(len(chance), 1.0 / len(chance))
-        fake = np.asarray(getattr(self.store, "synthetic", np.zeros(len(self.split), bool)))
-        fake = fake[self.rows]
+        fake = self.store.synthetic[self.rows]
         if config.synthetic_share is not None and fake.any() and not fake.all():
             share = config.synthetic_share
             chance = np.where(

@@ -97,6 +97,21 @@ def test_gaps_in_text_are_masked(tmp_path) -> None:
     assert np.isfinite(spectra.flux).all()
 
 
+@pytest.mark.parametrize("fill", [0.0, 1e-4, -1.0])
+def test_gaps_filled_with_one_value_are_masked(tmp_path, fill) -> None:
+    gap = (WAVE > 4800) & (WAVE < 4860)
+    spectra = read(write(tmp_path / "a.txt", text(WAVE, np.where(gap, fill, FLUX))))
+    np.testing.assert_array_equal(spectra.mask[0], gap)
+    assert "one value" in spectra.get("warnings")[0]
+
+
+def test_a_rounded_continuum_is_no_gap(tmp_path) -> None:
+    """So near 1 that a hundred pixels in a row say the same, under a line that is deep."""
+    line = 1 - 0.99 * np.exp(-0.5 * ((WAVE - 5000) / 5.0) ** 2)
+    spectra = read(write(tmp_path / "a.txt", text(WAVE, line, fmt="%.3f")))
+    assert (np.diff(spectra.flux[0]) == 0).sum() > 600 and not spectra.mask.any()
+
+
 @given(
     st.lists(st.floats(0.01, 1e6), min_size=3, max_size=40),
     st.sampled_from([",", "\t", ";", " "]),

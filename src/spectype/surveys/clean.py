@@ -27,6 +27,10 @@ _ANGSTROM_IN: dict[str, float] = {
 _LOG10 = ("log10", "log", "dex", "loglam")
 UNITS = "Angstrom, nm, micron, m, log10 (of Angstrom) or ln (of Angstrom)"
 
+# A gap filled with one value, as 0 or the 0.0001 of the Indo-US library: so many pixels and so many
+# Angstrom of exactly the same flux, below this share of the median. A real continuum that was
+# rounded may repeat itself, too, but not so far down.
+_FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
 _MEDIAN_RANGE = (1e-4, 1e6)  # a median |flux| outside it is rescaled: float32 squares must fit
 
 
@@ -242,6 +246,10 @@ def _block(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str |
         part.wave = air_to_vacuum(part.wave)
     if raw.per_frequency:
         part.to_per_wavelength()
+    filled = _filled(part.wave, part.flux, part.ivar > 0)
+    if filled.any():
+        part.ivar = np.where(filled, 0.0, part.ivar)
+        part.notes.append("pixels filled with one value: masked")
     flux32, ivar32, mask, scale = _mask_and_scale(
         part.flux, part.ivar, has_errors=raw.ivar is not None
     )
@@ -332,6 +340,22 @@ def _assemble(blocks: list[_Block], raw: Raw, source: Source, *, one_grid: bool)
         for row in block.mask
     ]
     return Spectra(wave=wave, flux=flux, ivar=ivar, mask=mask, meta=meta)
+
+
+def _filled(wave: Floats, flux: Floats, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which pixels of `flux` (n_spec, n_pix) belong to a gap that was filled with one value."""
+    filled = np.zeros(flux.shape, dtype=bool)
+    for i, row in enumerate(flux):
+        usable = good[i] & np.isfinite(row)
+        if not usable.any():
+            continue
+        low = row < _FILL_LEVEL * np.median(np.abs(row[usable]))
+        starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+        ends = np.append(starts[1:], row.size)
+        long = (ends - starts >= _FILL_PIXELS) & (wave[ends - 1] - wave[starts] >= _FILL_SPAN)
+        for start, end in zip(starts[long & low[starts]], ends[long & low[starts]]):
+            filled[i, start:end] = True
+    return filled
 
 
 def _mask_and_scale(

@@ -1,9 +1,15 @@
 """Limits of the conformal sets, and what a label says, on cases whose answer is known."""
 
 import numpy as np
+import pytest
 
 from spectype.classify.posterior import type_sets
-from spectype.learn.calibration import conformal_limits, lower_quantile
+from spectype.learn.calibration import (
+    conformal_limits,
+    fit_types,
+    lower_quantile,
+    type_probability,
+)
 from spectype.learn.targets import soft_targets
 
 
@@ -51,3 +57,32 @@ def test_soft_labels_know_their_neighbours_and_their_side():
     assert 0 < sums[0, 5] < 0.1 and 0 < sums[1, 4] < 0.1  # G9 and K0 are neighbours
     assert sums[2, 5] > 0.999
     assert (soft.argmax(axis=1) == 2 * codes).all()
+
+
+def too_many_g(n, *, seed, factor=2.0, temperature=1.3):
+    """Logits (n, 140) of a network too sure that has seen `factor` times too many G stars."""
+    rng = np.random.default_rng(seed)
+    right = rng.normal(0, 1.5, (n, 7))
+    chance = np.exp(right) / np.exp(right).sum(axis=1, keepdims=True)
+    truth = (rng.random((n, 1)) > chance.cumsum(axis=1)).sum(axis=1)
+    right[:, 4] += np.log(factor)
+    return np.repeat(right * temperature, 20, axis=1).astype(np.float32), truth
+
+
+def test_a_bias_takes_back_what_training_had_too_much_of():
+    logits, truth = too_many_g(4000, seed=4)
+    temperature, bias = fit_types(logits, truth)
+    assert 1.2 < temperature < 1.4
+    others = np.delete(bias, 4)
+    assert np.ptp(others) < 0.25
+    assert bias[4] - others.mean() == pytest.approx(-np.log(2.0), abs=0.12)
+    new, known = too_many_g(4000, seed=5)
+    expected = type_probability(new, temperature, bias).mean(axis=0)
+    np.testing.assert_allclose(expected, np.bincount(known, minlength=7) / 4000, atol=0.02)
+    assert type_probability(new, temperature).mean(axis=0)[4] > expected[4] + 0.05
+
+
+def test_few_stars_hardly_bias_and_none_do_not():
+    logits, truth = too_many_g(30, seed=6)
+    assert np.abs(fit_types(logits, truth)[1]).max() < 0.5
+    assert fit_types(logits, truth, biased=False)[1] == [0.0] * 7

@@ -14,9 +14,11 @@ from spectype.core import mk
 Floats = NDArray[np.float64]
 
 
-def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> Floats:
-    """Probabilities along the last axis of ``logits / temperature``."""
-    scaled = logits.astype(np.float64) / temperature
+def softmax(
+    logits: NDArray[np.floating[Any]], temperature: float = 1.0, bias: float | Floats = 0.0
+) -> Floats:
+    """Probabilities along the last axis of ``logits / temperature + bias``."""
+    scaled = logits.astype(np.float64) / temperature + bias
     scaled = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True))
 
@@ -27,6 +29,11 @@ def only_seen(sequence: Floats, seen: Sequence[str]) -> Floats:
     kept = np.where(keep, sequence, 0.0)
     total = kept.sum(axis=1, keepdims=True)
     return np.asarray(np.where(total > 1e-9, kept / np.maximum(total, 1e-9), keep / keep.sum()))
+
+
+def over_bins(types: Sequence[float], n_bins: int) -> Floats:
+    """One value a type (7,) as one a bin of the sequence (n_bins,)."""
+    return np.repeat(np.asarray(types, dtype=np.float64), n_bins // len(mk.TYPES))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.posterior import Sequence70, only_seen, softmax, type_sets
+from spectype.classify.posterior import Sequence70, only_seen, over_bins, softmax, type_sets
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
@@ -23,7 +23,7 @@ from spectype.dataset.preprocess import Resample, from_data, run_chain
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 3  #: of model.json
+FORMAT = 4  #: of model.json
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")
@@ -122,7 +122,8 @@ class Model:
         if system not in SYSTEMS:
             raise UsageError(f"unknown system {system!r}", remedy="mk or survey")
         logits = outputs.survey if system == "survey" else outputs.sequence
-        probability = softmax(logits, self.card["temperature"][system])
+        bias = over_bins(self.card["type_bias"][system], logits.shape[1])
+        probability = softmax(logits, self.card["temperature"][system], bias)
         return Sequence70(only_seen(probability, self.card["seen"]))
 
     def predict(

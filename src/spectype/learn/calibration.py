@@ -1,4 +1,4 @@
-"""What an exported network's outputs mean: temperatures, conformal sets, the outlier limit."""
+"""What an exported network's outputs mean: temperatures, biases, conformal sets, outlier limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.posterior import Sequence70, only_seen, softmax
+from spectype.classify.posterior import Sequence70, only_seen, over_bins, softmax
 from spectype.classify.runtime import Model, signal_to_noise, span
 from spectype.core import mk
 from spectype.core.spectra import Spectra
@@ -20,12 +20,16 @@ FALSE_ALARMS = 0.05  #: share of normal stars above the outlier limit
 LEAST_LIMIT = 0.05  #: of the outlier score, however sure the network is of normal stars
 COVERAGES = (0.2, 0.4, 0.75, 1.0)  #: shares of the grid at which the limit is set
 SNR_EDGES = (10.0, 20.0, 50.0)
-TEMPERATURE_PRIOR = 0.15
+TEMPERATURE_PRIOR = 0.15  # standard deviation of ln(temperature)
+BIAS_PRIOR = 0.3  # of a type's bias; the best of ten-fold cross-validation on validation stars
 FEWEST = 30  # validation spectra behind a threshold of its own
 
 
 def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """Temperatures, conformal limits and the outlier limit from validation spectra.
+    """Temperatures, biases, conformal limits and the outlier limit from validation spectra.
+
+    The MK type gets a bias a type, which takes back how much the survey's many labels have pulled
+    it towards the types that the survey is full of; the survey's own system needs none.
 
     Parameters
     ----------
@@ -42,15 +46,16 @@ def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, 
     truth, survey = targets.type_index[rows], targets.survey[rows]
     snr = signal_to_noise(spectra)
     typed = truth >= 0
-    temperature = {"luminosity": 1.0}
+    temperature, bias = {"luminosity": 1.0}, {}
     conformal: dict[str, Any] = {}
     for system, mine in (("mk", ~survey), ("survey", survey)):
         use = np.flatnonzero(typed & mine)
+        biased = system == "mk" and use.size >= FEWEST
         if use.size < FEWEST:  # too few of this system: the other's serve
             use = np.flatnonzero(typed)
         logits = (raw.survey if survey[use].mean() > 0.5 else raw.sequence)[use]
-        temperature[system] = fit_temperature(logits, truth[use])
-        types = type_probability(logits, temperature[system], model.card["seen"])
+        temperature[system], bias[system] = fit_types(logits, truth[use], biased=biased)
+        types = type_probability(logits, temperature[system], bias[system], model.card["seen"])
         conformal[system] = conformal_limits(types, truth[use], snr[use])
     known = targets.luminosity[rows]
     use = np.flatnonzero((known >= 0) & ~survey)
@@ -60,6 +65,7 @@ def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, 
         )
     return {
         "temperature": temperature,
+        "type_bias": bias,
         "conformal": conformal,
         "outlier_limit": outlier_limits(model, spectra, typed),
         "calibrated_on": int(typed.sum()),
@@ -104,16 +110,53 @@ def outlier_limits(model: Model, spectra: Spectra, typed: NDArray[np.bool_]) -> 
 def type_probability(
     logits: NDArray[np.float32],
     temperature: float,
+    bias: Sequence[float] = (0.0,) * len(mk.TYPES),
     seen: Sequence[str] = tuple(mk.TYPES),
 ) -> NDArray[np.float64]:
-    """Type probabilities (n, 7) at a temperature."""
-    return Sequence70(only_seen(softmax(logits, temperature), seen)).types()
+    """Type probabilities (n, 7) at a temperature and with a bias a type."""
+    shift = over_bins(bias, logits.shape[1])
+    return Sequence70(only_seen(softmax(logits, temperature, shift), seen)).types()
 
 
-def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """The temperature that makes the type probabilities most likely (Guo et al. 2017)."""
+def fit_types(
+    logits: NDArray[np.float32], truth: NDArray[np.int64], *, biased: bool = True
+) -> tuple[float, list[float]]:
+    """The temperature and the bias of each type that make the true types likeliest.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n, n_bins)
+        Along the sequence.
+    truth : ndarray, shape (n,)
+        Index of the true type.
+    biased : bool
+        False leaves the biases 0.
+
+    Returns
+    -------
+    temperature : float
+        Between 0.4 and 4; its logarithm is expected at 0 within `TEMPERATURE_PRIOR`, since a
+        hundred stars leave it uncertain by a fifth or more.
+    bias : list of float
+        Added to the logits of a type's bins; expected at 0 within `BIAS_PRIOR`.
+
+    References
+    ----------
+    Temperature: Guo et al. 2017 (ICML, arXiv:1706.04599). With biases, for types that are not as
+    frequent as in training: Alexandari, Kundaje & Shrikumar 2020 (ICML, arXiv:1901.06852).
+    """
+    from scipy.optimize import minimize
+
     rows = np.arange(len(truth))
-    return fit_scale(lambda t: -np.log(np.maximum(type_probability(logits, t)[rows, truth], 1e-9)))
+
+    def cost(x: NDArray[np.float64]) -> float:
+        own = type_probability(logits, float(np.exp(x[0])), list(x[1:] * biased))[rows, truth]
+        prior = (x[0] / TEMPERATURE_PRIOR) ** 2 + ((x[1:] / BIAS_PRIOR) ** 2).sum()
+        return float(-np.log(np.maximum(own, 1e-9)).sum() + 0.5 * prior)
+
+    bounds = [(np.log(0.4), np.log(4.0))] + [(-3.0, 3.0)] * len(mk.TYPES)
+    found = minimize(cost, np.zeros(1 + len(mk.TYPES)), method="L-BFGS-B", bounds=bounds)
+    return float(np.exp(found.x[0])), [round(float(b), 4) + 0.0 for b in found.x[1:] * biased]
 
 
 def fit_scale(losses: Any) -> float:

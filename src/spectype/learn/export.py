@@ -117,6 +117,7 @@ def export_model(
         "n_bins": N_BINS,
         "seen": [t for t in mk.TYPES if types[t]],
         "temperature": {"mk": 1.0, "survey": 1.0, "luminosity": 1.0},
+        "type_bias": {system: [0.0] * len(mk.TYPES) for system in SYSTEMS},
         "conformal": {s: {"snr_edges": [], "limits": [[0.1] * len(mk.TYPES)]} for s in SYSTEMS},
         "outlier_limit": {"coverage": [1.0], "blue": [0.5], "red": [0.5]},
     }

@@ -41,6 +41,12 @@ def test_sets_hold_for_the_type_that_is_mistaken_too():
     assert (types[truth == 5, 5] >= one).mean() < 0.8
 
 
+def test_the_likeliest_type_is_in_its_set_whatever_its_limit():
+    types = np.array([[0, 0, 0, 0.45, 0.42, 0.13, 0], [0, 0, 0, 0.1, 0.9, 0, 0]])
+    limits = np.array([[0.35, 0.35, 0.35, 0.46, 0.36, 0.36, 0.36]] * 2)
+    assert type_sets(types, limits) == ["F G", "G"]
+
+
 def test_a_type_with_few_calibration_stars_takes_the_limit_of_all():
     types, truth, snr = stars(300, seed=3)
     truth[truth == 5] = 4

@@ -93,6 +93,7 @@ def type_sets(types: Floats, threshold: Floats) -> list[str]:
     """
     sets = []
     for row, limit in zip(types, threshold):
-        order = [i for i in np.argsort(-row) if row[i] >= limit[i]] or [int(row.argmax())]
+        best = int(row.argmax())  # its limit may be the higher one
+        order = [i for i in np.argsort(-row, kind="stable") if i == best or row[i] >= limit[i]]
         sets.append(" ".join(mk.TYPES[i] for i in order))
     return sets

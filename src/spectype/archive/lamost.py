@@ -40,8 +40,8 @@ def spectrum_urls(obsid: int, release: str) -> list[str]:
     number, version = lamost_names.split_release(release)
     urls = [lamost_names.spectrum_url(obsid, release)]
     if version is not None:
-        short = version.removesuffix(".0")
-        long = version if "." in version else f"{version}.0"
+        short = lamost_names.short_version(version)
+        long = lamost_names.long_version(version)
         urls.append(f"https://www.lamost.org/dr{number}/{long}/spectrum/fits/{obsid}")
         urls.append(f"http://dr{number}.lamost.org/{short}/spectrum/fits/{obsid}")
     return list(dict.fromkeys(urls))
@@ -61,8 +61,8 @@ def catalogue_urls(release: str, name: str | None = None) -> list[str]:
     if version is None:
         base, tags = f"http://dr{number}.lamost.org", [f"dr{number}"]
     else:
-        short = version.removesuffix(".0")
-        long = version if "." in version else f"{version}.0"
+        short = lamost_names.short_version(version)
+        long = lamost_names.long_version(version)
         modern = f"https://www.lamost.org/dr{number}/{long}"
         base = f"http://dr{number}.lamost.org/{short}" if number <= 6 else modern
         tags = (

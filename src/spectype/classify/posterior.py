@@ -23,17 +23,17 @@ def softmax(
     return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True))
 
 
-def only_seen(sequence: Floats, seen: Sequence[str]) -> Floats:
-    """Take the types that training never saw out of a distribution (n, n_bins)."""
-    keep = np.repeat([t in seen for t in mk.TYPES], sequence.shape[1] // len(mk.TYPES))
-    kept = np.where(keep, sequence, 0.0)
-    total = kept.sum(axis=1, keepdims=True)
-    return np.asarray(np.where(total > 1e-9, kept / np.maximum(total, 1e-9), keep / keep.sum()))
-
-
 def over_bins(types: Sequence[float], n_bins: int) -> Floats:
     """One value a type (7,) as one a bin of the sequence (n_bins,)."""
     return np.repeat(np.asarray(types, dtype=np.float64), n_bins // len(mk.TYPES))
+
+
+def only_seen(sequence: Floats, seen: Sequence[str]) -> Floats:
+    """Take the types that training never saw out of a distribution (n, n_bins)."""
+    keep = over_bins([t in seen for t in mk.TYPES], sequence.shape[1]) > 0
+    kept = np.where(keep, sequence, 0.0)
+    total = kept.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > 1e-9, kept / np.maximum(total, 1e-9), keep / keep.sum()))
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,30 @@ class Sequence70:
         mean = self.probability @ self.codes
         variance = self.probability @ self.codes**2 - mean**2
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+
+
+def calibrated(
+    logits: NDArray[np.floating[Any]],
+    *,
+    temperature: float,
+    bias: Sequence[float],
+    seen: Sequence[str],
+) -> Sequence70:
+    """What logits along the sequence mean.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n, n_bins)
+        Of a network.
+    temperature : float
+        Divides them.
+    bias : sequence of float, shape (7,)
+        Added to the bins of each type.
+    seen : sequence of str
+        Types that training has seen; the others get no probability.
+    """
+    probability = softmax(logits, temperature, over_bins(bias, logits.shape[1]))
+    return Sequence70(only_seen(probability, seen))
 
 
 def type_sets(types: Floats, threshold: Floats) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.posterior import Sequence70, only_seen, over_bins, softmax, type_sets
+from spectype.classify.posterior import Sequence70, calibrated, softmax, type_sets
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
@@ -122,9 +122,12 @@ class Model:
         if system not in SYSTEMS:
             raise UsageError(f"unknown system {system!r}", remedy="mk or survey")
         logits = outputs.survey if system == "survey" else outputs.sequence
-        bias = over_bins(self.card["type_bias"][system], logits.shape[1])
-        probability = softmax(logits, self.card["temperature"][system], bias)
-        return Sequence70(only_seen(probability, self.card["seen"]))
+        return calibrated(
+            logits,
+            temperature=self.card["temperature"][system],
+            bias=self.card["type_bias"][system],
+            seen=self.card["seen"],
+        )
 
     def predict(
         self, spectra: Spectra, *, system: str = "mk", preprocess: bool = True

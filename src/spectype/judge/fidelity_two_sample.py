@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.judge.metrics import Z95
+
 FloatArray = NDArray[np.float64]
 FOLDS, REPEATS = 5, 3
 COMPONENTS = 10  #: principal components that the classifiers of the two-sample test see
-_Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def auc_interval(auc: float, n_first: int, n_second: int) -> tuple[float, float]
     more = (n_first + n_second) / 2 - 1
     spread = 1 + more * (1 - a) / (2 - a) + more * a / (1 + a)
     sigma = np.sqrt(a * (1 - a) / (n_first * n_second) * spread)
-    inside = a[np.abs(a - auc) <= _Z95 * sigma + 1e-12]
+    inside = a[np.abs(a - auc) <= Z95 * sigma + 1e-12]
     if not inside.size:
         return auc, auc
     return float(min(inside[0], auc)), float(max(inside[-1], auc))
@@ -201,7 +202,7 @@ def _cross_validated(
     low, high = auc_interval(value, names.size, len(synthetic))
     if names.size > 1 and len(synthetic) > 1:
         variance = by_star.var(ddof=1) / names.size
-        half = _Z95 * np.sqrt(variance + above_synthetic.var(ddof=1) / len(synthetic))
+        half = Z95 * np.sqrt(variance + above_synthetic.var(ddof=1) / len(synthetic))
         low, high = min(low, max(value - half, 0.0)), max(high, min(value + half, 1.0))
     return Auc(name, value, float(low), float(high), int(names.size), len(synthetic))
 

@@ -18,7 +18,7 @@ Mean = tuple[float, float, float]  # a mean with the ends of its 95 % interval
 
 SNR_EDGES = (0.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, np.inf)  #: bins of `by_snr`
 _RESAMPLES = 400
-_Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
+Z95 = 1.959963984540054  #: 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class SnrScore:
     code: CodeScore
 
 
-def wilson(successes: ArrayLike, trials: ArrayLike, *, z: float = _Z95) -> tuple[
+def wilson(successes: ArrayLike, trials: ArrayLike, *, z: float = Z95) -> tuple[
     FloatArray, FloatArray
 ]:  # fmt: skip
     """Wilson (1927) interval of a proportion; (0, 1) without a trial.
@@ -229,7 +229,7 @@ def code_score(
     n_stars = n if stars is None else int(np.unique(np.asarray(stars, dtype=str)[both]).size)
     absolute = np.abs(difference)
     mean = float(absolute.mean())
-    half = _Z95 * float(absolute.std(ddof=1)) / np.sqrt(n_stars) if n > 1 else float("nan")
+    half = Z95 * float(absolute.std(ddof=1)) / np.sqrt(n_stars) if n > 1 else float("nan")
     return CodeScore(
         mean_abs=mean,
         low=max(mean - half, 0.0),

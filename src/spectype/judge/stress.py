@@ -287,6 +287,6 @@ def lost(
     fell = ((before & ~after).mean() * trials + 1) / (trials + 2)
     rose = ((~before & after).mean() * trials + 1) / (trials + 2)
     middle = float(fell - rose)
-    half = 1.959964 * float(np.sqrt((fell + rose - middle**2) / (trials + 2)))
+    half = metrics.Z95 * float(np.sqrt((fell + rose - middle**2) / (trials + 2)))
     value = float(before.mean() - after.mean())
     return Lost(value, max(middle - half, -1.0), min(middle + half, 1.0))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.posterior import Sequence70, only_seen, over_bins, softmax
+from spectype.classify.posterior import calibrated, softmax
 from spectype.classify.runtime import Model, signal_to_noise, span
 from spectype.core import mk
 from spectype.core.spectra import Spectra
@@ -20,6 +20,7 @@ FALSE_ALARMS = 0.05  #: share of normal stars above the outlier limit
 LEAST_LIMIT = 0.05  #: of the outlier score, however sure the network is of normal stars
 COVERAGES = (0.2, 0.4, 0.75, 1.0)  #: shares of the grid at which the limit is set
 SNR_EDGES = (10.0, 20.0, 50.0)
+TEMPERATURES = (0.4, 4.0)
 TEMPERATURE_PRIOR = 0.15  # standard deviation of ln(temperature)
 BIAS_PRIOR = 0.3  # of a type's bias; the best of ten-fold cross-validation on validation stars
 FEWEST = 30  # validation spectra behind a threshold of its own
@@ -114,8 +115,7 @@ def type_probability(
     seen: Sequence[str] = tuple(mk.TYPES),
 ) -> NDArray[np.float64]:
     """Type probabilities (n, 7) at a temperature and with a bias a type."""
-    shift = over_bins(bias, logits.shape[1])
-    return Sequence70(only_seen(softmax(logits, temperature, shift), seen)).types()
+    return calibrated(logits, temperature=temperature, bias=bias, seen=seen).types()
 
 
 def fit_types(
@@ -135,7 +135,7 @@ def fit_types(
     Returns
     -------
     temperature : float
-        Between 0.4 and 4; its logarithm is expected at 0 within `TEMPERATURE_PRIOR`, since a
+        Within `TEMPERATURES`; its logarithm is expected at 0 within `TEMPERATURE_PRIOR`, since a
         hundred stars leave it uncertain by a fifth or more.
     bias : list of float
         Added to the logits of a type's bins; expected at 0 within `BIAS_PRIOR`.
@@ -149,18 +149,23 @@ def fit_types(
 
     rows = np.arange(len(truth))
 
+    def meaning(x: NDArray[np.float64]) -> tuple[float, list[float]]:
+        return float(np.exp(x[0])), x[1:].tolist() if biased else [0.0] * len(mk.TYPES)
+
     def cost(x: NDArray[np.float64]) -> float:
-        own = type_probability(logits, float(np.exp(x[0])), list(x[1:] * biased))[rows, truth]
+        own = type_probability(logits, *meaning(x))[rows, truth]
         prior = (x[0] / TEMPERATURE_PRIOR) ** 2 + ((x[1:] / BIAS_PRIOR) ** 2).sum()
         return float(-np.log(np.maximum(own, 1e-9)).sum() + 0.5 * prior)
 
-    bounds = [(np.log(0.4), np.log(4.0))] + [(-3.0, 3.0)] * len(mk.TYPES)
-    found = minimize(cost, np.zeros(1 + len(mk.TYPES)), method="L-BFGS-B", bounds=bounds)
-    return float(np.exp(found.x[0])), [round(float(b), 4) + 0.0 for b in found.x[1:] * biased]
+    low, high = np.log(TEMPERATURES)
+    bounds = [(low, high), *[(-3.0, 3.0)] * (len(mk.TYPES) if biased else 0)]
+    found = minimize(cost, np.zeros(len(bounds)), method="L-BFGS-B", bounds=bounds)
+    temperature, bias = meaning(found.x)
+    return temperature, [round(b, 4) for b in bias]
 
 
 def fit_scale(losses: Any) -> float:
-    """The likeliest temperature in 0.4 ... 4 given the losses of spectra, ``losses(temperature)``.
+    """The likeliest of `TEMPERATURES` given the losses of spectra, ``losses(temperature)``.
 
     A hundred stars leave a temperature uncertain by a fifth or more, so its logarithm is expected
     at 0 with a standard deviation of `TEMPERATURE_PRIOR`.
@@ -170,7 +175,7 @@ def fit_scale(losses: Any) -> float:
     def cost(log_t: float) -> float:
         return float(np.sum(losses(np.exp(log_t)))) + 0.5 * (log_t / TEMPERATURE_PRIOR) ** 2
 
-    found = minimize_scalar(cost, bounds=(np.log(0.4), np.log(4.0)), method="bounded")
+    found = minimize_scalar(cost, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 

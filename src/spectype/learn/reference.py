@@ -170,7 +170,7 @@ class ReferenceNetwork(nn.Module):
         self.body = ReferenceBody(config)
 
     def forward(self, flux: Tensor, good: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`flux`, `good` (n, n_pix) -> sequence (n, N_BINS), luminosity (n, 5), outlier (n,)."""
+        """`flux`, `good` (n, n_pix) -> the outputs of `StandardNetwork`, both systems alike."""
         types = torch.log_softmax(self.body(self.prepare(flux, good)), dim=-1)
         bins = N_BINS // len(mk.TYPES)
         sequence = types.repeat_interleave(bins, dim=-1) - float(np.log(bins))

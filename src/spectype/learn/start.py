@@ -50,7 +50,6 @@ def start_from_model(session: Session, name: str | Path) -> None:
     flux, good = session.batch(session.rows[picks.numpy()])
     unfold(session.network, flux.to(session.device), good.to(session.device))
     session.average.load_state_dict(session.network.state_dict())
-    session.average_view.load_state_dict(session.view.state_dict())
 
 
 def member_weights(path: Path, seed: int) -> dict[str, Tensor]:

@@ -178,11 +178,9 @@ def type_counts(targets: Targets, split: NDArray[np.str_]) -> dict[str, dict[str
 
 def save_best(session: Session, folder: Path) -> None:
     """Write the averaged weights, the ones to keep."""
-    parts = (("network", session.average), ("view", session.average_view))
-    tensors = {f"{n}.{k}": v for n, m in parts for k, v in m.state_dict().items()}
     checkpoint.save(
         folder / "best.safetensors",
-        tensors=tensors,
+        tensors={f"network.{k}": v for k, v in session.average.state_dict().items()},
         state={"network": asdict(session.recipe.network)},
     )
 

@@ -16,6 +16,12 @@ from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.simulate.physics import STEP, WAVE
 
 Floats = NDArray[np.float64]
+# Interstellar features: vacuum wavelength, full width, equivalent width for E(B-V) = 1 [Angstrom].
+INTERSTELLAR = (
+    (4429.5, 20.0, 2.0), (4763.3, 4.0, 0.15), (5782.1, 2.1, 0.48), (5798.7, 1.0, 0.16),
+    (6205.0, 3.0, 0.18), (6285.6, 4.5, 0.9), (6615.5, 1.0, 0.21), (3934.8, 0.6, 0.45),
+    (3969.6, 0.6, 0.25),
+)  # fmt: skip
 
 
 def extinction(wave: Floats, rv: float = 3.1) -> Floats:
@@ -32,14 +38,6 @@ def extinction(wave: Floats, rv: float = 3.1) -> Floats:
 def _extinction() -> Floats:
     """The curve on the fine grid."""
     return extinction(WAVE)
-
-
-# Interstellar features: vacuum wavelength, full width, equivalent width for E(B-V) = 1 [Angstrom].
-INTERSTELLAR = (
-    (4429.5, 20.0, 2.0), (4763.3, 4.0, 0.15), (5782.1, 2.1, 0.48), (5798.7, 1.0, 0.16),
-    (6205.0, 3.0, 0.18), (6285.6, 4.5, 0.9), (6615.5, 1.0, 0.21), (3934.8, 0.6, 0.45),
-    (3969.6, 0.6, 0.25),
-)  # fmt: skip
 
 
 def rotate(light: Floats, rotation: float, darkening: float = 0.6) -> Floats:

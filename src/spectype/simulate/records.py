@@ -12,6 +12,7 @@ from spectype.core import mk
 from spectype.simulate.layouts import Layout
 from spectype.simulate.objects import Target
 from spectype.simulate.plan import Plan
+from spectype.surveys.lamost_names import file_name
 
 COLUMNS = (
     ["obsid", "designation", "obsdate", "lmjd", "mjd", "planid", "spid", "fiberid", "ra", "dec"]
@@ -71,7 +72,7 @@ def header_of(
     known = class_ != "Unknown"
     magnitude = 17.5 - 2.5 * np.log10(max(snr["g"], 1.0) / 20)
     spid, fiber = int(plan.spid[i]), int(plan.fiberid[i])
-    name = f"spec-{plan.lmjd[i]}-{plan.planid[i]}_sp{spid:02d}-{fiber:03d}.fits"
+    name = file_name(int(plan.lmjd[i]), str(plan.planid[i]), spid, fiber).removesuffix(".gz")
     return {
         "filename": name, "obsid": plan.obsid(i), "release": _RELEASES[layout],
         "date": f"{night + datetime.timedelta(days=700)}T06:14:25",

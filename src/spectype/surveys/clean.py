@@ -353,8 +353,7 @@ def _filled(wave: Floats, flux: Floats, good: NDArray[np.bool_]) -> NDArray[np.b
         starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
         ends = np.append(starts[1:], row.size)
         long = (ends - starts >= _FILL_PIXELS) & (wave[ends - 1] - wave[starts] >= _FILL_SPAN)
-        for start, end in zip(starts[long & low[starts]], ends[long & low[starts]]):
-            filled[i, start:end] = True
+        filled[i] = np.repeat(long & low[starts], ends - starts)
     return filled
 
 

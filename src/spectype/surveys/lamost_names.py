@@ -117,9 +117,11 @@ def spectrum_url(obsid: int | str, release: str, *, token: str | None = None) ->
     elif version is None:
         raise UsageError(f"DR{number} has versions", remedy=f"write it like dr{number}/v2.0")
     elif number <= 5:
-        base = f"http://dr{number}.lamost.org/{_short(version)}/spectrum/fits/{obsid}"
+        base = f"http://dr{number}.lamost.org/{short_version(version)}/spectrum/fits/{obsid}"
     else:
-        base = f"https://www.lamost.org/openapi/dr{number}/{_long(version)}/lrs/spectrum/fits"
+        base = (
+            f"https://www.lamost.org/openapi/dr{number}/{long_version(version)}/lrs/spectrum/fits"
+        )
         return f"{base}?obsid={obsid}" + (f"&token={token}" if token else "")
     return base + (f"?token={token}" if token else "")
 
@@ -130,12 +132,14 @@ def night_url(obsdate: str, release: str) -> str:
     if version is None:
         raise UsageError(f"DR{number} has versions", remedy=f"write it like dr{number}/v2.0")
     night = obsdate.strip().replace("-", "")
-    return f"https://www.lamost.org/dr{number}/{_long(version)}/tar/lrs-fits/{night}.tar.gz"
+    return f"https://www.lamost.org/dr{number}/{long_version(version)}/tar/lrs-fits/{night}.tar.gz"
 
 
-def _long(version: str) -> str:
+def long_version(version: str) -> str:
+    """``v2`` as ``v2.0``, as newer servers have it."""
     return version if "." in version else f"{version}.0"
 
 
-def _short(version: str) -> str:
+def short_version(version: str) -> str:
+    """``v2.0`` as ``v2``, as older servers have it."""
     return version.removesuffix(".0")

@@ -10,17 +10,7 @@ from typing import Any
 import numpy as np
 
 from spectype.core import mk
-from spectype.judge.html import (
-    DASH,
-    code_text,
-    figure,
-    interval,
-    mean_text,
-    number,
-    pair,
-    share_text,
-    table,
-)
+from spectype.draw.html import DASH, figure, number, pair, table
 from spectype.judge.method_scores import MethodScore
 from spectype.judge.metrics import ClassScore, Share
 from spectype.judge.page_trust import (
@@ -32,6 +22,7 @@ from spectype.judge.page_trust import (
 from spectype.judge.scores import Scores
 from spectype.judge.strangers import Flagged
 from spectype.judge.stress import StressScore
+from spectype.judge.wording import code_text, interval, mean_text, share_text
 
 FEW_STARS = 10  #: fewer stars than this allow no conclusion
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -58,3 +59,35 @@ def figure(figures: Mapping[str, str], name: str, caption: str) -> str:
 def pair(left: str, right: str) -> str:
     """Two blocks side by side where the page is wide enough."""
     return f'<div class="pair">{left}{right}</div>' if right else left
+
+
+def contents(parts: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
+    """Links to the parts (anchor, heading, body) of a page, and the parts themselves."""
+    there = list(parts)
+    links = " ".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in there)
+    bodies = "".join(
+        f'<section id="{key}"><h2>{escape(name)}</h2>{body}</section>' for key, name, body in there
+    )
+    return links, bodies
+
+
+def document(title: str, *, subtitle: str, header: str, main: str, css: str = "") -> str:
+    """A whole page that needs no other file.
+
+    Parameters
+    ----------
+    title : str
+        Plain text.
+    subtitle, header, main : str
+        HTML: the line under the title, what stands above the parts, and the parts.
+    css : str
+        Rules beside those of every page.
+    """
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8") + css
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><header>"
+        f'<h1>{escape(title)}</h1><p class="system">{subtitle}</p>'
+        f'<div class="spectrum-band"></div>{header}</header><main>{main}</main></body></html>\n'
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import spectype
 from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.draw.canvas import to_svg
-from spectype.draw.html import DASH, figure, number, pair, table
+from spectype.draw.html import DASH, contents, document, figure, number, pair, table
 from spectype.fidelity import figures
 from spectype.fidelity.distances import Copying, Coverage, Spread
 from spectype.fidelity.judge import Evidence, Fidelity
@@ -78,38 +78,31 @@ def render(
     about: Mapping[str, Any],
 ) -> str:
     """The page as text: what was found, the answers and the SVG figures of each type."""
-    css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    css += (
-        ".verdicts th, .verdicts td { white-space: normal; text-align: left; "
-        "vertical-align: top; } .mark { font-weight: 700; white-space: nowrap; }"
-    )
-    links = " ".join(
-        f'<a href="#type-{found.type}">Type {found.type}</a>' for found, *_ in sections
-    )
-    bodies = "".join(_section(found, answers, svgs) for found, answers, svgs in sections)
     items = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in about.items())
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{css}</style></head><body><header>"
-        f"<h1>{escape(title)}</h1>"
-        '<p class="system">Synthetic spectra beside real stars that the generator has never '
-        'met.</p><div class="spectrum-band"></div>'
-        "<p>Synthetic spectra are judged by their light alone: each is given the gaps and the "
-        "noise of a real spectrum drawn at random, and all are divided by their broad shape and "
-        "compared only where real spectra have data, telluric bands left out. Intervals are "
+    links, bodies = contents(
+        (f"type-{found.type}", f"Type {found.type}", _section(found, answers, svgs))
+        for found, answers, svgs in sections
+    )
+    return document(
+        title,
+        subtitle="Synthetic spectra beside real stars that the generator has never met.",
+        header="<p>Synthetic spectra are judged by their light alone: each is given the gaps and "
+        "the noise of a real spectrum drawn at random, and all are divided by their broad shape "
+        "and compared only where real spectra have data, telluric bands left out. Intervals are "
         "95 % and count stars. Where the stars are too few to decide, the answer is that it "
-        f"cannot be said.</p><nav>{links} <a href='#about'>About</a></nav></header>"
-        f'<main>{bodies}<section id="about"><h2>About this report</h2><dl>{items}</dl></section>'
-        "</main></body></html>\n"
+        f'cannot be said.</p><nav>{links} <a href="#about">About</a></nav>',
+        main=f'{bodies}<section id="about"><h2>About this report</h2><dl>{items}</dl></section>',
+        css=".verdicts th, .verdicts td { white-space: normal; text-align: left; "
+        "vertical-align: top; } .mark { font-weight: 700; white-space: nowrap; }",
     )
 
 
 def _section(f: Fidelity, answers: Sequence[Verdict], svgs: Mapping[str, str]) -> str:
-    parts = (_lead(f), _verdicts(answers), _spectra(f, svgs), _two_sample(f, svgs),
-             _copying(f, svgs), _variety(f), _lines(f, svgs), _transfer(f),
-             _embedding(f, svgs))  # fmt: skip
-    return f'<section id="type-{f.type}"><h2>Type {f.type}</h2>{"".join(parts)}</section>'
+    blocks = (
+        _lead(f), _verdicts(answers), _spectra(f, svgs), _two_sample(f, svgs), _copying(f, svgs),
+        _variety(f), _lines(f, svgs), _transfer(f), _embedding(f, svgs),
+    )  # fmt: skip
+    return "".join(blocks)
 
 
 def _lead(f: Fidelity) -> str:

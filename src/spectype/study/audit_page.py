@@ -10,7 +10,7 @@ from typing import Any
 
 from spectype.core.files import write_json, write_text
 from spectype.draw.canvas import to_svg
-from spectype.draw.html import DASH, figure, pair, table
+from spectype.draw.html import DASH, contents, document, figure, pair, table
 from spectype.judge.metrics import Share
 from spectype.judge.scores import plain
 from spectype.judge.wording import interval, share_text
@@ -80,20 +80,13 @@ def render(audit: Audit, figures: Mapping[str, str], *, about: Mapping[str, Any]
             "study's protocol trains on all real O stars.")),
         ("about", "About this page", _about(audit, about)),
     )  # fmt: skip
-    css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    links = " ".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in sections)
-    bodies = "".join(
-        f'<section id="{key}"><h2>{escape(name)}</h2>{body}</section>'
-        for key, name, body in sections
-    )
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{TITLE}</title><style>{css}</style></head><body><header><h1>{TITLE}</h1>"
-        '<p class="system">An audit: the same spectra, the same network, the same generator; only '
-        'the judging differs.</p><div class="spectrum-band"></div>'
-        f"{_lead(cases)}{_tiles(cases)}<nav>{links}</nav></header><main>{bodies}</main></body>"
-        "</html>\n"
+    links, bodies = contents(sections)
+    return document(
+        TITLE,
+        subtitle="An audit: the same spectra, the same network, the same generator; only the "
+        "judging differs.",
+        header=f"{_lead(cases)}{_tiles(cases)}<nav>{links}</nav>",
+        main=bodies,
     )
 
 

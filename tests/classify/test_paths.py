@@ -53,7 +53,7 @@ def test_files_of_a_list_may_lie_beside_it(folder, monkeypatch):
 )
 def test_a_list_that_is_no_text_is_named_with_its_line(content, line):
     with pytest.raises(UsageError, match=rf"odd\.txt: line {line} .*UTF-8"):
-        read_list(content, "odd.txt")
+        list(read_list(io.BytesIO(content), "odd.txt"))
 
 
 def test_a_name_that_is_not_utf8_does_not_stop_the_others(folder, capsys):

@@ -73,14 +73,17 @@ class ClassifyConfig:
     indices: bool = False
 
 
-def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFrame:
+def classify_file(
+    path: str, model: Model, config: ClassifyConfig, data: bytes | None = None
+) -> pl.DataFrame:
     """One row a spectrum of a file; a file that cannot be read gives one row with an error."""
     import polars as pl
 
-    from spectype.surveys import read
+    from spectype.surveys import read, read_bytes
 
+    said: dict[str, Any] = {"frame": config.frame, "columns": config.columns, "unit": config.unit}
     try:
-        spectra = read(path, frame=config.frame, columns=config.columns, unit=config.unit)
+        spectra = read(path, **said) if data is None else read_bytes(data, path, **said)
         table = model.predict(spectra, system=config.system)
         faults = untyped(spectra, table["type"].is_null().to_numpy(), model.wave)
         if config.indices:

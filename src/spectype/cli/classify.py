@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,9 +12,15 @@ from spectype.classify.batch import ClassifyConfig
 from spectype.classify.batch import classify as classify_paths
 
 
+def is_folder(output: str) -> bool:
+    """Whether the output is a folder of shards: by its name, or because it is there."""
+    return output.endswith("/") or Path(output).is_dir()
+
+
 def classify(
     *paths: Annotated[str, Parameter(allow_leading_hyphen=True)],
     output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = "-",
+    shard_size: int = 4096,
     config: Annotated[ClassifyConfig, Parameter(name="*")] = ClassifyConfig(),  # noqa: B008
 ) -> int:
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
@@ -29,9 +36,17 @@ def classify(
     paths
         Files, folders (recursive), globs, @list.txt, or - for a list on stdin.
     output
-        .csv, .parquet or .fits file; - writes CSV to stdout.
+        .csv, .parquet or .fits file; - writes CSV to stdout. A folder (NAME/) takes parquet
+        shards: any number of spectra in little memory; without PATHS its own list goes on.
+    shard_size
+        Inputs a shard of such a folder.
     """
-    counts = classify_paths(paths, output, config=config)
+    if is_folder(output):
+        from spectype.bulk.run import classify_folder
+
+        counts = classify_folder(paths, output, config=config, size=shard_size)
+    else:
+        counts = classify_paths(paths, output, config=config)
     if output != "-":
         print(
             f"{counts['typed']} of {counts['spectra']} spectra typed, "

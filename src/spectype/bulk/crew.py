@@ -113,7 +113,7 @@ class Crew:
         coming = iter(tasks)
         window: deque[_Slot] = deque()
         ready: deque[_Slot] = deque()
-        busy: dict[Connection, tuple[_Worker, _Slot]] = {}
+        busy: dict[Any, tuple[_Worker, _Slot]] = {}  # by line
         most = 3 * len(self._workers)
         while True:
             while len(window) < most and len(ready) < len(self._workers):
@@ -129,7 +129,7 @@ class Crew:
                     with suppress(BrokenPipeError, ConnectionResetError):  # noticed below
                         worker.line.send(slot.task)
             for line in wait(list(busy)) if busy else ():
-                worker, slot = busy.pop(line)  # type: ignore[arg-type]
+                worker, slot = busy.pop(line)
                 self._take(worker, slot)
                 if not slot.done:
                     ready.appendleft(slot)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any, BinaryIO
 
-from isal import igzip
+from isal import isal_zlib
 from isal.isal_zlib import IsalError
 
 from spectype.archive.unpack import refused
@@ -26,6 +26,7 @@ from spectype.dataset.build import is_spectrum_name
 from spectype.surveys.source import GZIP_MAGIC
 
 log = logging.getLogger("spectype")
+_CHUNK = 1 << 18  # compressed bytes that are read at once
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError, IsalError)
 
 
@@ -102,10 +103,34 @@ def _explain(error: BaseException, number: int) -> str:
     return f"is no tar archive, or damaged: {error} (fetch or copy it again)"
 
 
+class _Gunzip:
+    """A gzipped stream, decompressed as it comes; a cut one gives all that is before the cut."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._packer = isal_zlib.decompressobj(wbits=31)
+        self._packed = self._plain = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._plain) < size:
+            if not self._packed and not (packed := self._file.read(_CHUNK)):
+                break
+            if not self._packed:
+                self._packed = packed
+            if self._packer.eof:  # a gzip file may be several, one after the other
+                self._packer = isal_zlib.decompressobj(wbits=31)
+            self._plain += self._packer.decompress(self._packed)
+            self._packed = self._packer.unused_data
+        if not self._plain and not self._packer.eof:
+            raise EOFError("its gzip stream is cut")
+        data, self._plain = self._plain[:size], self._plain[size:]
+        return data
+
+
 class _Watched:
     """A stream that remembers its end: tarfile takes a tar cut between two members for whole."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: _Gunzip | BinaryIO) -> None:
         self._stream = stream
         self._end = b""
 
@@ -126,8 +151,7 @@ def _opened(archive: str) -> Iterator[tuple[tarfile.TarFile, _Watched]]:
     with open(archive, "rb") as file:  # noqa: PTH123
         packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
-        plain: Any = igzip.GzipFile(fileobj=file) if packed else file  # type: ignore[no-untyped-call]
-        stream: Any = _Watched(plain)
+        stream: Any = _Watched(_Gunzip(file) if packed else file)
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             yield tar, stream
 

@@ -55,8 +55,8 @@ def progress(
         To be told how many units more are done.
     """
     if sys.stderr.isatty():
-        with _bar(total, done, title) as advance:
-            yield advance
+        with _bar(total, done, title) as move:
+            yield move
         return
     start = last = time.monotonic()
     count = done

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,15 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spectype.classify.output import check_output, write_table
+from spectype.classify.paths import expand, take_shard
 from spectype.classify.runtime import DEFAULT, Model, digits, load_model, schema
 from spectype.core.errors import SpectypeError, UsageError
-from spectype.core.files import atomic_path, check_writable, read_json, write_json
+from spectype.core.files import atomic_path, read_json, write_json
 from spectype.core.indices import measure
 from spectype.core.lines import INDICES
+from spectype.core.names import as_text
 from spectype.core.progress import track
-from spectype.core.spectra import Spectra
-from spectype.dataset.build import is_spectrum_name
+from spectype.core.spectra import FloatArray, Spectra
 from spectype.dataset.preprocess import BadPixels
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ log = logging.getLogger("spectype")
 CHUNK = 64  # files a task
 PART = 128  # tasks between two writes of a partial result
 _NO_REDSHIFT = -9999.0  # as the survey writes it
-SUFFIXES = (".csv", ".parquet", ".fits")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,12 @@ class ClassifyConfig:
     system : str
         ``mk`` or ``survey``.
     frame : str, optional
-        ``air`` or ``vacuum`` for files that do not say.
+        ``air`` or ``vacuum`` for files that do not say which their wavelengths are.
+    columns : str, optional
+        Columns of tables without conventional names, like ``wave=LAM,flux=F,error=DF``, or their
+        numbers from 0: ``wave=0,flux=1``.
+    unit : str, optional
+        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
     workers : int
         Processes; 0 takes all cores for many files and one for few.
     shard : str
@@ -60,64 +66,11 @@ class ClassifyConfig:
     model: str = DEFAULT
     system: str = "mk"
     frame: str | None = None
+    columns: str | None = None
+    unit: str | None = None
     workers: int = 0
     shard: str = "1/1"
     indices: bool = False
-
-
-def expand(paths: Sequence[str]) -> list[str]:
-    """Files behind PATHS: files, folders (recursive), globs, ``@list.txt``, ``-`` for stdin.
-
-    A path that does not exist is kept: it becomes a row with an error, not a silent skip.
-
-    Raises
-    ------
-    UsageError
-        If a folder or glob holds no spectra, a list cannot be read, or nothing is left.
-    """
-    files: list[str] = []
-    for path in paths:
-        if path == "-":
-            files.extend(expand(_lines(sys.stdin)) if not sys.stdin.closed else [])
-        elif path.startswith("-") and not Path(path).exists():
-            raise UsageError(f"unknown option {path!r}", remedy="see spectype classify --help")
-        elif path.startswith("@"):
-            try:
-                with Path(path[1:]).open(encoding="utf-8-sig") as handle:
-                    files.extend(expand(_lines(handle)))
-            except OSError as error:
-                raise UsageError(f"cannot be read: {error.strerror}", path=path[1:]) from error
-        elif Path(path).is_dir():
-            inside = [str(p) for p in sorted(Path(path).rglob("*")) if _is_input(p)]
-            if not inside:
-                raise UsageError("holds no spectra", path=path, remedy="expected *.fits, *.csv")
-            files.extend(inside)
-        elif glob.has_magic(path) and not Path(path).exists():
-            found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 (absolute patterns too)
-            if not found:
-                raise UsageError("matches no file", path=path, remedy="check the pattern")
-            files.extend(expand(found))
-        else:
-            files.append(path)
-    if not files:
-        raise UsageError("no files given", remedy="give files, folders, globs or @list.txt")
-    return list(dict.fromkeys(files))
-
-
-def _is_input(path: Path) -> bool:
-    return is_spectrum_name(path.name) and (path.is_file() or path.is_symlink())
-
-
-def _lines(handle: Iterable[str]) -> list[str]:
-    return [text for line in handle if (text := line.strip()) and not text.startswith("#")]
-
-
-def take_shard(files: list[str], shard: str) -> list[str]:
-    """Every n-th file for ``i/n``; the shards are disjoint and together complete."""
-    number, _, count = shard.partition("/")
-    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"impossible shard {shard!r}", remedy="give i/n with 1 <= i <= n")
-    return files[int(number) - 1 :: int(count)]
 
 
 def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFrame:
@@ -127,9 +80,9 @@ def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFra
     from spectype.surveys import read
 
     try:
-        spectra = read(path, frame=config.frame)
+        spectra = read(path, frame=config.frame, columns=config.columns, unit=config.unit)
         table = model.predict(spectra, system=config.system)
-        empty = np.atleast_1d(spectra.mask.all(axis=1))
+        faults = untyped(spectra, table["type"].is_null().to_numpy(), model.wave)
         if config.indices:
             table = table.hstack(measure_indices(spectra))
     except SpectypeError as error:
@@ -138,11 +91,39 @@ def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFra
     except Exception as error:  # one bad file among a million must not stop the others
         log.debug("unexpected error in %s", path, exc_info=True)
         return error_row(path, f"unexpected {type(error).__name__}: {error}", config)
-    names = [path] if len(table) == 1 else [f"{path}[{i}]" for i in range(len(table))]
-    faults = ["has no good pixel" if none else None for none in empty]
+    name = as_text(path)
+    names = [name] if len(table) == 1 else [f"{name}[{i}]" for i in range(len(table))]
     return table.with_columns(
         path=pl.Series(names, dtype=pl.String), error=pl.Series(faults, dtype=pl.String)
     )
+
+
+def untyped(spectra: Spectra, without: NDArray[np.bool_], grid: FloatArray) -> list[str | None]:
+    """Why spectra have no type: no good pixel, or too little of the model's `grid` [Angstrom].
+
+    Parameters
+    ----------
+    spectra : Spectra
+        As read.
+    without : ndarray, shape (n_spec,), bool
+        Which have no type.
+    grid : ndarray, shape (n_pix,)
+        What the model sees.
+    """
+    faults: list[str | None] = [None] * len(spectra)
+    low, high = np.round(grid[[0, -1]], -2)
+    for i in np.flatnonzero(without | spectra.mask.all(axis=1)):
+        wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
+        good = wave[~spectra.mask[i]]
+        if not good.size:
+            faults[i] = "has no good pixel"
+            continue
+        apart = good[-1] < grid[0] or good[0] > grid[-1]
+        faults[i] = (
+            f"{'no' if apart else 'too little'} overlap with {low:.0f}-{high:.0f} A: "
+            f"its good pixels span {good[0]:.0f}-{good[-1]:.0f} A"
+        )
+    return faults
 
 
 def measure_indices(spectra: Spectra) -> pl.DataFrame:
@@ -178,7 +159,8 @@ def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:
 
     columns = output_schema(config)
     values: dict[str, list[Any]] = {name: [None] for name in columns}
-    values |= {"path": [path], "error": [problem], "flags": [0], "flag_names": [""]}
+    values |= {"path": [as_text(path)], "error": [as_text(problem)]}
+    values |= {"flags": [0], "flag_names": [""]}
     return pl.DataFrame(values, schema=columns)
 
 
@@ -248,11 +230,7 @@ def classify(paths: Sequence[str], output: str, *, config: ClassifyConfig) -> di
         table = pl.concat(tables) if tables else pl.DataFrame(schema=output_schema(config))
         sys.stdout.write(table.write_csv())
         return _counts(table)
-    target = check_writable(output)
-    if target.suffix not in SUFFIXES:
-        raise UsageError(
-            f"unknown format {target.suffix!r}", path=target, remedy=f"use {' '.join(SUFFIXES)}"
-        )
+    target, files = check_output(output, files)
     parts = Parts(target, files, model, config)
     todo = files[parts.done :]
     chunks = classify_chunks(todo, config)
@@ -284,9 +262,17 @@ class Parts:
             "files": digest.hexdigest(),
             "system": config.system,
             "frame": config.frame,
-            "indices": config.indices,
+            "columns": config.columns,
+            "unit": config.unit,
+            "table": list(output_schema(config)),
         }
         known = self.folder / "parts.json"
+        if not known.exists() and self.folder.exists() and any(self.folder.iterdir()):
+            raise UsageError(
+                "holds files that are not ours: partial results would be kept there",
+                path=self.folder,
+                remedy="choose another output",
+            )
         if not known.exists() or read_json(known) != key:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
@@ -330,31 +316,6 @@ class Parts:
     def remove(self) -> None:
         """Remove the partial results once the output is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def write_table(table: pl.DataFrame, target: Path) -> None:
-    """Write the table atomically in the format of the suffix."""
-    with atomic_path(target) as temporary:
-        if target.suffix == ".csv":
-            table.write_csv(temporary)
-        elif target.suffix == ".parquet":
-            table.write_parquet(temporary)
-        else:
-            _write_fits(table, temporary)
-
-
-def _write_fits(table: pl.DataFrame, path: Path) -> None:
-    from astropy.table import Table
-
-    columns = {}
-    for name in table.columns:
-        values = table[name]
-        if values.dtype.is_numeric():
-            columns[name] = values.to_numpy()
-        else:
-            text = [v.encode("ascii", "backslashreplace") for v in values.fill_null("").to_list()]
-            columns[name] = np.array(text or [b""], dtype=bytes)[: len(values)]
-    Table(columns).write(path, format="fits", overwrite=True)
 
 
 def _counts(table: pl.DataFrame) -> dict[str, int]:

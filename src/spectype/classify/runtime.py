@@ -17,6 +17,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
 from spectype.core.flags import Flag, names
+from spectype.core.names import as_text
 from spectype.core.spectra import Spectra, number
 from spectype.dataset.preprocess import Resample, from_data, run_chain
 
@@ -33,7 +34,7 @@ ARM_STEP = 0.5  #: natural logarithm of a jump between the arms that no star has
 COLUMNS = ("path", "obsid", "ra", "dec", "snr", "type", "type_probability",
            *(f"p_{t}" for t in mk.TYPES), "subclass", "subclass_code", "subclass_error",
            "luminosity", "luminosity_probability", "type_set", "ood_score", "flags",
-           "flag_names", "error")  # fmt: skip
+           "flag_names", "error", "notes")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class Model:
 
         n = len(ready)
         columns: dict[str, Any] = {
-            "path": [None if p is None else str(p) for p in spectra.get("path")],
+            "path": [None if p is None else as_text(p) for p in spectra.get("path")],
             "obsid": [None if v is None else str(v) for v in spectra.get("obsid")],
             "ra": [number(v) for v in spectra.get("ra")],
             "dec": [number(v) for v in spectra.get("dec")],
@@ -190,6 +191,7 @@ class Model:
             "flags": flags.tolist(),
             "flag_names": [names(int(f)) for f in flags],
             "error": [None] * n,
+            "notes": notes_of(spectra),
         }
         return pl.DataFrame(columns, schema_overrides=schema())
 
@@ -292,11 +294,18 @@ def digits(values: NDArray[np.floating[Any]], n: int = 5) -> list[float]:
     return [float(f"{value:.{n}g}") for value in values]
 
 
+def notes_of(spectra: Spectra) -> list[str | None]:
+    """What the reader decided or left out, a text a spectrum; None where it had nothing to say."""
+    name = "notes" if "notes" in spectra.meta else "warnings"
+    return [str(note) if note else None for note in spectra.get(name)]
+
+
 def schema() -> dict[str, Any]:
     """Polars types of `COLUMNS`."""
     import polars as pl
 
-    text = {"path", "obsid", "type", "subclass", "luminosity", "type_set", "flag_names", "error"}
+    text = {"path", "obsid", "type", "subclass", "luminosity", "type_set", "flag_names", "error",
+            "notes"}  # fmt: skip
     return {
         name: pl.String if name in text else pl.Int64 if name == "flags" else pl.Float64
         for name in COLUMNS

@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 # rounded may repeat itself, too, but not so far down.
 _FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
 _SENTINELS = (-9999.0, -999.0, -99.0, -99.99, -999.99, -9999.99, -99999.0, -32768.0, 9999.0,
-              99999.0, 999999.0, -1e30, 1e30, -1.0e20, 1.0e20, -1e37, 9.969209968386869e36)  # fmt: skip
+              99999.0, 999999.0, -1e30, 1e30, -1e20, 1e20, -1e37, 9.969209968386869e36)  # fmt: skip
 _FAR = 20.0  # a sentinel is so many times the usual flux away
 _BITMASK = 1.5  # a mask with larger values holds bits, which mean different things
 

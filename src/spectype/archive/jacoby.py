@@ -107,7 +107,7 @@ def fetch_jacoby(out: str | Path, *, client: Client) -> Fetched:
     SpectypeError
         If STScI cannot be reached.
     """
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="raw")
     journal = Journal(folder)
     records = []
     for number in track(range(1, jacoby.N_STARS + 1), title="fetching the Jacoby atlas"):

@@ -174,7 +174,7 @@ def fetch_spectra(
     if not 1 <= parallel <= 32:
         raise UsageError(f"{parallel} requests at a time", remedy="from 1 to 32; 4 is polite")
     needed = hosts(map(client.address, spectrum_urls(wanted[0].obsid, release)))
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind=KIND)
     (folder / MANIFEST).unlink(missing_ok=True)
     remove_stale(folder)
     journal, forms = Journal(folder), Forms()

@@ -39,6 +39,10 @@ _KEY = "spectype"  # of a piece's metadata
 _NAME = re.compile(r"shard-(\d{6,})-(\d{8,})\.parquet")
 
 
+class OtherRun(UsageError):
+    """A folder holds results of another model, of other settings or another list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """Rows of some units of a shard, as its file says.
@@ -318,7 +322,7 @@ def check_identity(results: Results, same: Mapping[str, Any]) -> None:
         odd = sorted({*there["table"]} ^ {*same["table"]})
         differences.append(f"other columns ({', '.join(odd)})")
     if differences:
-        raise UsageError(
+        raise OtherRun(
             f"holds results of another run: {'; '.join(differences)}",
             path=results.folder,
             remedy="choose another output, or give the same options as before",
@@ -340,9 +344,9 @@ def _check_inputs(results: Results, inputs: Iterable[str]) -> None:
         raise _other_list(results, number, None, more[0])
 
 
-def _other_list(results: Results, place: int, old: str | None, new: str | None) -> UsageError:
+def _other_list(results: Results, place: int, old: str | None, new: str | None) -> OtherRun:
     was, now = (f"{as_text(name)!r}" if name else "nothing more" for name in (old, new))
-    return UsageError(
+    return OtherRun(
         f"holds results of another list: input {place + 1:,} was {was}, and is {now}",
         path=results.folder,
         remedy="choose another output; with no PATHS at all the list in the folder goes on",

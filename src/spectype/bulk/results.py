@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectype.bulk.folder import PLAN, Piece, Results, digest, read_piece
-from spectype.classify.output import SUFFIXES, is_table, write_table
+from spectype.classify.output import check_output, is_table, write_table
 from spectype.classify.paths import is_archive
 from spectype.core.errors import DataError, UsageError
-from spectype.core.files import atomic_path, check_writable
+from spectype.core.files import atomic_path
 from spectype.core.flags import Flag
 from spectype.core.names import as_text
 
@@ -201,19 +201,7 @@ def merge(folders: Sequence[str | Path], output: str | Path, *, partial: bool = 
     DataError
         If models or settings differ, or work is left.
     """
-    import polars as pl
-
-    target = check_writable(output)
-    if target.suffix not in SUFFIXES:
-        raise UsageError(
-            f"unknown format {target.suffix!r}", path=target, remedy=f"use {' '.join(SUFFIXES)}"
-        )
-    if target.exists() and target.stat().st_size and not is_table(target):
-        raise UsageError(
-            "is there already and is no table of types: it would be lost",
-            path=as_text(target),
-            remedy="choose another output",
-        )
+    target = check_output(output)
     opened = [Results(Path(folder)) for folder in folders]
     _alike(opened)
     for results in opened:
@@ -225,16 +213,23 @@ def merge(folders: Sequence[str | Path], output: str | Path, *, partial: bool = 
                 path=results.folder,
                 remedy="run classify again with the same options, or merge --partial",
             )
-    frame = pl.scan_parquet([path for results in opened for path in tables(results.folder)])
+    write(target, [path for results in opened for path in tables(results.folder)])
+    return sum(piece.rows for results in opened for piece in _all(results))
+
+
+def write(target: Path, pieces: list[Path]) -> None:
+    """Write pieces as one table: .parquet and .csv piece by piece, .fits from memory."""
+    import polars as pl
+
+    frame = pl.scan_parquet(pieces)
     if target.suffix == ".fits":
         write_table(frame.collect(), target)
-    else:
-        with atomic_path(target) as temporary:
-            if target.suffix == ".csv":
-                frame.sink_csv(temporary)
-            else:
-                frame.sink_parquet(temporary)
-    return int(sum(piece.rows for results in opened for piece in _all(results)))
+        return
+    with atomic_path(target) as temporary:
+        if target.suffix == ".csv":
+            frame.sink_csv(temporary)
+        else:
+            frame.sink_parquet(temporary)
 
 
 def _all(results: Results) -> Iterator[Piece]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
+import shutil
 import signal
+import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from spectype.bulk.crew import Crew
-from spectype.bulk.folder import PLAN, Piece, Results, check_identity, identity, make
+from spectype.bulk.folder import PLAN, OtherRun, Piece, Results, check_identity, identity, make
 from spectype.bulk.lock import locked, planning
 from spectype.bulk.plan import SHARD, deal, parse_share
+from spectype.bulk.results import tables, write
 from spectype.bulk.seen import Seen, unique
 from spectype.bulk.work import BATCH, Keeper, Task, Typing, tasks
 from spectype.classify.batch import ClassifyConfig, output_schema
+from spectype.classify.output import check_output, without_output
 from spectype.classify.paths import find, no_files
 from spectype.classify.runtime import SYSTEMS, load_model
 from spectype.core.errors import Interrupted, UsageError
@@ -34,19 +40,77 @@ log = logging.getLogger("spectype")
 _HOW_NOT_WHAT = ("model", "workers", "shard")  # settings on which rows do not depend, or not alone
 
 
+def classify(
+    paths: Iterable[str], output: str, *, config: ClassifyConfig, size: int = SHARD
+) -> dict[str, int]:
+    """Type files and members of archives; write a folder of shards, a table, or CSV to stdout.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        As `classify.paths.find` takes them.
+    output : str
+        A folder (``NAME/``, or one that is there), a ``.csv``, ``.parquet`` or ``.fits`` file, or
+        ``-`` for stdout.
+    config : ClassifyConfig
+        How.
+    size : int
+        Inputs a shard.
+
+    Returns
+    -------
+    dict
+        ``spectra``, ``typed``, ``errors``: counts of rows.
+
+    Notes
+    -----
+    The shards of a table are kept in ``OUTPUT.parts`` while the work goes on; the same command run
+    again skips what is there.
+    """
+    if output.endswith("/") or Path(output).is_dir():
+        return classify_folder(paths, output, config=config, size=size)
+    names = _every_nth(find(paths), config.shard)
+    alone = replace(config, shard="1/1")
+    if output == "-":
+        import polars as pl
+
+        with tempfile.TemporaryDirectory(prefix="spectype-") as folder:
+            done = _into(names, Path(folder), alone, size)
+            for number, piece in enumerate(tables(folder)):
+                sys.stdout.write(pl.read_parquet(piece).write_csv(include_header=number == 0))
+        return done
+    target = check_output(output)
+    parts = target.with_name(target.name + ".parts")
+    names = without_output(names, target)
+    try:
+        done = _into(names, check_writable_folder(parts), alone, size)
+    except OtherRun:  # what an earlier run with other files or settings left
+        shutil.rmtree(parts)
+        return classify(paths, output, config=config, size=size)
+    write(target, tables(parts))
+    shutil.rmtree(parts)
+    return done
+
+
+def _every_nth(names: Iterator[str], share: str) -> Iterator[str]:
+    """Of a table's inputs those of the share ``i/n``: here files are dealt out, not shards."""
+    number, count = parse_share(share)
+    return itertools.islice(names, number - 1, None, count)
+
+
 def classify_folder(
-    paths: Sequence[str], output: str | Path, *, config: ClassifyConfig, size: int = SHARD
+    paths: Iterable[str], output: str | Path, *, config: ClassifyConfig, size: int = SHARD
 ) -> dict[str, int]:
     """Type files and members of archives into a folder of parquet shards.
 
     Parameters
     ----------
-    paths : sequence of str
+    paths : iterable of str
         As `classify.paths.find` takes them; none goes on with the list that is in the folder.
     output : path-like
         The folder; made if needed.
     config : ClassifyConfig
-        How.
+        How. ``shard``, ``i/n``, is this machine's share of the plan's shards.
     size : int
         Inputs a shard, of a folder that is new.
 
@@ -65,10 +129,13 @@ def classify_folder(
     SpectypeError
         If the disk is full; likewise.
     """
+    return _into(find(paths), check_writable_folder(Path(output)), config, size)
+
+
+def _into(names: Iterator[str], folder: Path, config: ClassifyConfig, size: int) -> dict[str, int]:
     parse_share(config.shard)
-    folder = check_writable_folder(Path(output))
     with locked(folder, config.shard):
-        results = prepare(paths, folder, config=config, size=size)
+        results = prepare(names, folder, config=config, size=size)
         share = deal(len(results), config.shard)
         pieces = results.pieces()
         for stranger in results.strangers()[:5]:
@@ -80,9 +147,12 @@ def classify_folder(
 
 
 def prepare(
-    paths: Sequence[str], folder: Path, *, config: ClassifyConfig, size: int = SHARD
+    names: Iterator[str], folder: Path, *, config: ClassifyConfig, size: int = SHARD
 ) -> Results:
-    """The plan of a folder: made, or found there and compared with what is asked."""
+    """The plan of a folder: made, or found there and compared with what is asked.
+
+    Without any name the plan that is there is taken as it is.
+    """
     if size < 1:
         raise UsageError(f"a shard of {size} inputs is impossible", remedy="give 1 or more")
     if config.system not in SYSTEMS:
@@ -90,32 +160,32 @@ def prepare(
     settings = {k: v for k, v in asdict(config).items() if k not in _HOW_NOT_WHAT}
     same = identity(load_model(config.model), settings, list(output_schema(config)))
     with planning(folder):
-        there = (folder / PLAN).exists()
-        if there and not paths:
+        first = next(names, None)
+        if first is None:
+            if not (folder / PLAN).exists():
+                raise no_files()
             results = Results(folder)
             check_identity(results, same)
             return results
+        named = _Counted(itertools.chain([first], names))
         seen = Seen()
-        found = 0
-
-        def counted() -> Iterator[str]:
-            nonlocal found
-            for name in find(paths):
-                found += 1
-                yield name
-
-        results = make(folder, _some(unique(counted(), seen)), size=size, **same)
-        if found > len(seen):
-            log.info("%d inputs are named more than once: typed once", found - len(seen))
+        results = make(folder, unique(named, seen), size=size, **same)
+        if named.n > len(seen):
+            log.info("%d inputs are named more than once: typed once", named.n - len(seen))
         return results
 
 
-def _some(names: Iterator[str]) -> Iterator[str]:
-    first = next(names, None)
-    if first is None:
-        raise no_files()
-    yield first
-    yield from names
+class _Counted:
+    """An iterator that counts."""
+
+    def __init__(self, names: Iterator[str]) -> None:
+        self._names = names
+        self.n = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for name in self._names:
+            self.n += 1
+            yield name
 
 
 class Stop:

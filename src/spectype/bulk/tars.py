@@ -23,7 +23,7 @@ from spectype.classify.paths import ARCHIVES
 from spectype.core.errors import ReadError
 from spectype.core.names import as_text
 from spectype.dataset.build import is_spectrum_name
-from spectype.surveys.source import GZIP_MAGIC
+from spectype.formats.source import GZIP_MAGIC
 
 log = logging.getLogger("spectype")
 _CHUNK = 1 << 18  # compressed bytes that are read at once

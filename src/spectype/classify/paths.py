@@ -9,7 +9,7 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,20 +26,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
-
-
-def expand(paths: Sequence[str]) -> list[str]:
-    """Files behind PATHS, each once: `find` as a list.
-
-    Raises
-    ------
-    UsageError
-        As `find`, and if nothing is left.
-    """
-    files = list(dict.fromkeys(find(paths)))
-    if not files:
-        raise no_files()
-    return files
 
 
 def no_files() -> UsageError:
@@ -212,11 +198,3 @@ def _decoded(line: bytes, beside: Path) -> str:
         places = [(name, place) for name in readings for place in (Path(), beside)]
         there = (name for name, place in places if (place / name.strip()).exists())
         return next(there, readings[0])
-
-
-def take_shard(files: list[str], shard: str) -> list[str]:
-    """Every n-th file for ``i/n``; the shards are disjoint and together complete."""
-    number, _, count = shard.partition("/")
-    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"impossible shard {shard!r}", remedy="give i/n with 1 <= i <= n")
-    return files[int(number) - 1 :: int(count)]

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from spectype.bulk.run import classify as classify_paths
 from spectype.classify.batch import ClassifyConfig
-from spectype.classify.batch import classify as classify_paths
-
-
-def is_folder(output: str) -> bool:
-    """Whether the output is a folder of shards: by its name, or because it is there."""
-    return output.endswith("/") or Path(output).is_dir()
 
 
 def classify(
@@ -41,12 +35,7 @@ def classify(
     shard_size
         Inputs a shard of such a folder.
     """
-    if is_folder(output):
-        from spectype.bulk.run import classify_folder
-
-        counts = classify_folder(paths, output, config=config, size=shard_size)
-    else:
-        counts = classify_paths(paths, output, config=config)
+    counts = classify_paths(paths, output, config=config, size=shard_size)
     if output != "-":
         print(
             f"{counts['typed']} of {counts['spectra']} spectra typed, "

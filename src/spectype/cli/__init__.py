@@ -45,6 +45,7 @@ def build_app(verb: str = "") -> object:
         version=spectype.__version__,
         result_action="return_value",
         help_format="markdown",
+        suppress_keyboard_interrupt=False,  # `run` says how to go on
     )
     for name, (target, line) in VERBS.items():
         if name == verb:

@@ -12,6 +12,7 @@ from typing import NoReturn
 VERBS: dict[str, tuple[str, str]] = {
     "classify": ("spectype.cli.classify:classify", "Type spectra: files in, a table out."),
     "results": ("spectype.cli.results:app", "Join, check and sum up shards of results."),
+    "mine": ("spectype.cli.mine:mine", "Hunt the rare stars among typed spectra."),
     "plot": ("spectype.cli.plot:app", "Draw a spectrum with its type; compare spectra."),
     "catalogue": ("spectype.cli.catalogue:app", "Summarise, split and sample a catalogue."),
     "fetch": ("spectype.cli.fetch:app", "Download spectra and catalogues from the archives."),
@@ -72,6 +73,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     130 or 143 ended by SIGINT or SIGTERM (rerun to resume).
     """
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every letter of a PDF
     from cyclopts import CycloptsError
     from cyclopts.config import Toml
 

@@ -26,13 +26,13 @@ from spectype.classify.runtime import SHIPPED
 from spectype.core.files import write_manifest, write_text
 from spectype.dataset.build import BuildConfig, build
 from spectype.dataset.store import Store
+from spectype.generate.fill import fill_rare
 from spectype.judge.predictions import predict_test
 from spectype.judge.report import write_report
 from spectype.judge.strangers import run_strangers
 from spectype.judge.stress import run_stress
 from spectype.learn.augment import AugmentConfig
 from spectype.learn.export import export_model
-from spectype.learn.fill import fill_rare
 from spectype.learn.networks import NetworkConfig
 from spectype.learn.recipe import Recipe, TrainConfig
 from spectype.learn.training import train

@@ -21,7 +21,8 @@ from spectype.catalogue.lines import (
     read_blocks,
     whole_numbers,
 )
-from spectype.catalogue.split import open_split, split
+from spectype.catalogue.split import split
+from spectype.catalogue.split_folder import open_split
 from spectype.core.errors import DataError
 
 PAD = bytes(64)

@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 
 from spectype.catalogue import table
-from spectype.catalogue.split import open_split, split
+from spectype.catalogue.split import split
+from spectype.catalogue.split_folder import open_split
 from spectype.core.errors import DataError, UsageError
 
 Write = Callable[..., Path]

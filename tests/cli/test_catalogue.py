@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from spectype.catalogue.bench import write_catalogue
+from spectype.bench.catalogue import write_catalogue
 from spectype.catalogue.table import scan
 from spectype.cli import run
 

@@ -6,7 +6,7 @@ import pytest
 
 from spectype.cli import run
 from spectype.dataset.store import Store
-from spectype.learn import gan
+from spectype.generate import gan
 from tests.stores import hot_store
 
 

@@ -7,9 +7,6 @@ import polars as pl
 import pytest
 
 from spectype.core import mk
-from spectype.core.grid import STANDARD_GRID
-from spectype.core.lines import LINES
-from spectype.core.spectra import Spectra
 
 
 def make_predictions(n: int = 300, seed: int = 3) -> pl.DataFrame:
@@ -47,29 +44,6 @@ def make_predictions(n: int = 300, seed: int = 3) -> pl.DataFrame:
     for i in range(10):
         rows.append({**rows[i], "true_type": None, "true_code": None, "ood_score": 9.0})
     return pl.DataFrame(rows)
-
-
-def make_spectrum(n_spec: int = 1, *, noise: float = 0.02, seed: int = 1) -> Spectra:
-    """Hydrogen lines on a slope, with errors and a run of bad pixels."""
-    rng = np.random.default_rng(seed)
-    flux = 1.0 + (5500.0 - STANDARD_GRID) / 6000.0
-    for name in ("H alpha", "H beta", "H gamma", "H delta"):
-        flux = flux * (1 - 0.5 * np.exp(-0.5 * ((STANDARD_GRID - LINES[name].wave) / 8) ** 2))
-    flux = flux + noise * rng.standard_normal((n_spec, STANDARD_GRID.size))
-    mask = np.zeros(flux.shape, bool)
-    mask[:, 1000:1050] = True
-    return Spectra(
-        wave=STANDARD_GRID,
-        flux=np.where(mask, np.nan, flux).astype(np.float32),
-        ivar=np.where(mask, 0.0, noise**-2).astype(np.float32),
-        mask=mask,
-        meta={
-            "object": [f"HD {i}" for i in range(n_spec)],
-            "redshift": [1e-4] * n_spec,
-            "has_errors": [True] * n_spec,
-            "survey": ["lamost"] * n_spec,
-        },
-    )
 
 
 @pytest.fixture(scope="module")

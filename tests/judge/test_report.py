@@ -14,11 +14,10 @@ import pytest
 
 from spectype.core.errors import DataError, UsageError
 from spectype.judge import metrics, page
-from spectype.judge.html import share_text
 from spectype.judge.report import read_log, write_report
 from spectype.judge.scores import score, worst_mistakes
-
-from .conftest import make_spectrum
+from spectype.judge.wording import share_text
+from tests.stars import make_spectrum
 
 VOID = {"meta", "br"}
 

@@ -14,9 +14,10 @@ from spectype.core.grid import SPEED_OF_LIGHT, STANDARD_GRID
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import replace, standard_chain, to_data
 from spectype.dataset.store import Store, StoreWriter, encode
-from spectype.judge import html, page, stress
+from spectype.judge import page, stress
 from spectype.judge.conditions import add_noise, broaden, cut, is_cut, louder, move, redden
 from spectype.judge.scores import score
+from spectype.judge.wording import share_text
 from tests.stars import star_batch
 
 H_BETA = 4862.7
@@ -200,7 +201,7 @@ def test_run_is_typed_again_under_every_stress(toy, tmp_path: Path, monkeypatch)
     shown = page.render(score(predictions, system="mixed"), title="t", system_text="x", about={},
                         figures={}, stresses=scores)  # fmt: skip
     assert "Under worse conditions" in shown
-    assert all(html.share_text(s.after) in shown for s in scores)
+    assert all(share_text(s.after) in shown for s in scores)
 
 
 def test_stress_of_another_evaluation_is_refused(toy, tmp_path: Path, monkeypatch):

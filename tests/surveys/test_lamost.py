@@ -8,10 +8,10 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectype.bench.read import read_by_astropy
 from spectype.core.errors import ReadError, UsageError
 from spectype.core.grid import air_to_vacuum
 from spectype.surveys import lamost_names, read
-from spectype.surveys.speed import read_by_astropy
 from tests.surveys.miniature import lamost_bytes, lamost_rows, lamost_wave, to_bytes, write
 
 LAYOUTS = ("image-subcontinuum", "image-wavelength", "bintable-coadd")

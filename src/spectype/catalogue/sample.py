@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spectype.catalogue.columns import ROW, present_snr, snr_column
 from spectype.catalogue.sampletable import write_table
-from spectype.catalogue.split import Tables, check_empty, open_split, scratch
+from spectype.catalogue.split_folder import Tables, check_empty, open_split, scratch
 from spectype.catalogue.stars import (
     SPLITS,
     assign_splits,

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from spectype.catalogue.columns import ROW, find
-from spectype.catalogue.split import Tables
+from spectype.catalogue.split_folder import Tables
 from spectype.catalogue.stars import SPLITS, first_rows, star_name
 from spectype.core import mk
 

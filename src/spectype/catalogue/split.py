@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from spectype.catalogue.columns import ADDED, PROBLEM, ROW
 from spectype.catalogue.copying import Tally, copy_lines
 from spectype.catalogue.lines import QuotesBroken
+from spectype.catalogue.split_folder import KIND, check_empty, publish, read_table, scratch
 from spectype.catalogue.table import (
     SUSPECT,
     Catalogue,
@@ -27,13 +26,11 @@ from spectype.catalogue.table import (
     unquoted,
 )
 from spectype.catalogue.types import REJECTED, TABLE, TABLES, with_types
-from spectype.core.errors import DataError, SpectypeError, UsageError
-from spectype.core.files import MANIFEST, check_writable_folder, read_manifest, write_manifest
+from spectype.core.errors import DataError, UsageError
+from spectype.core.files import write_manifest
 
-KIND = "catalogue"
 Output = Literal["parquet", "csv"]
 _EXAMPLES = 10
-_DISK_FULL = ("No space left", "os error 28", "os error 27", "os error 122", "Disk quota")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,50 +125,6 @@ def split(
         publish(temporary, folder)
     write_manifest(folder, KIND, _manifest(source, result))
     return result
-
-
-def check_empty(out: str | Path, *, overwrite: bool) -> Path:
-    """Make the folder `out`; refuse one that holds files, unless they may be replaced."""
-    folder = Path(out)
-    if folder.is_file():
-        raise UsageError("is a file, not a folder", path=folder, remedy="name a folder")
-    held = [p for p in folder.glob("*") if not p.name.startswith(".")] if folder.exists() else []
-    if held and not overwrite:
-        raise UsageError(
-            f"exists and holds {len(held)} files",
-            path=folder,
-            remedy="give another folder, or --overwrite",
-        )
-    return check_writable_folder(folder)
-
-
-@contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """A temporary folder inside `folder`, gone afterwards; explains a full disk."""
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as name:
-        try:
-            yield Path(name)
-        except SpectypeError:
-            raise
-        except (OSError, pl.exceptions.PolarsError) as error:
-            text = str(error)
-            if any(mark in text for mark in _DISK_FULL) or getattr(error, "errno", 0) in (27, 28):
-                raise SpectypeError(
-                    "the disk is full or its quota used up; nothing was kept",
-                    path=folder,
-                    remedy="free some space, or write elsewhere",
-                ) from error
-            raise DataError(f"cannot be read or written: {text}", path=folder) from error
-
-
-def publish(temporary: Path, folder: Path) -> None:
-    """Move finished tables into `folder`, in place of those of an earlier run."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name in (*TABLES, REJECTED):
-        for suffix in (".parquet", ".csv"):
-            (folder / f"{name}{suffix}").unlink(missing_ok=True)
-    for item in sorted(temporary.iterdir()):
-        shutil.move(item, folder / item.name)
 
 
 def _copied(source: Catalogue, folder: Path) -> tuple[Catalogue, Tally]:
@@ -293,26 +246,6 @@ def _add_empty(source: Catalogue, folder: Path, format: Output) -> None:
             empty.write_csv(folder / f"{name}.csv", separator=separator)
 
 
-def read_table(file: Path, separator: str, *, quoted: bool) -> pl.LazyFrame:
-    """One table of a split, lazily, with the types of our own columns."""
-    if file.suffix == ".parquet":
-        return pl.scan_parquet(file)
-    added = {
-        ROW: pl.UInt32, PROBLEM: pl.String, "type": pl.String, "code": pl.Float64,
-        "luminosity": pl.String, "kind": pl.String, "ob": pl.Boolean,
-    }  # fmt: skip
-    frame = pl.scan_csv(
-        file,
-        separator=separator,
-        infer_schema=False,
-        quote_char='"' if quoted else None,
-        encoding="utf8-lossy",
-    )
-    return frame.with_columns(pl.col(c).replace({"": None}) for c in ("type", PROBLEM)).cast(
-        {k: v for k, v in added.items() if v not in (pl.String, pl.Boolean)}
-    ).with_columns(pl.col("ob") == "true")  # fmt: skip
-
-
 def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> Split:
     separator = source.separator if source.format == "csv" else "|"
     tables = {
@@ -376,28 +309,3 @@ def _manifest(source: Catalogue, result: Split) -> dict[str, Any]:
         "without_obsid": result.without_obsid,
         "duplicate_obsids": result.duplicate_obsids,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The tables of a finished split."""
-
-    folder: Path
-    manifest: dict[str, Any]
-
-    def table(self, name: str) -> pl.LazyFrame:
-        """The table of a type (or ``unknown``, ``other``, ``rejected``), lazily."""
-        file = self.folder / f"{name}.{self.manifest['format']}"
-        if not file.is_file():
-            raise DataError("is missing", path=file, remedy="run catalogue split again")
-        quoted = bool(self.manifest["quoted"]) or name == REJECTED
-        return read_table(file, str(self.manifest["separator"]), quoted=quoted)
-
-
-def open_split(folder: str | Path) -> Tables:
-    """Open a folder that `split` wrote; `DataError` if it is not one."""
-    if not Path(folder).is_dir():
-        raise UsageError(
-            "is not a folder", path=folder, remedy="give a folder made by catalogue split"
-        )
-    return Tables(Path(folder), read_manifest(folder, KIND))

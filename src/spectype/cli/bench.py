@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from spectype.surveys.speed import ReadSpeed
+    from spectype.bench.read import ReadSpeed
 
 app = App(name="bench", help="Measure speed against named alternatives.")
 app.command("spectype.cli.catalogue:bench", name="catalogue")
@@ -41,7 +41,7 @@ def read(
     json_
         Print JSON instead of a table.
     """
-    from spectype.surveys.speed import find_files, measure
+    from spectype.bench.read import find_files, measure
 
     result = measure(find_files(paths, n=n), rounds=rounds)
     if json_:
@@ -83,7 +83,7 @@ def gan(
     """
     from dataclasses import asdict
 
-    from spectype.learn.gan_bench import measure
+    from spectype.bench.gan import measure
 
     speed = measure(steps=steps, rounds=rounds, device=device, threads=threads)
     if json_:

@@ -201,7 +201,7 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from spectype.catalogue.bench import measure
+    from spectype.bench.catalogue import measure
 
     report = measure(rows, folder=folder, pandas=pandas, pandas_writes=pandas_writes, seed=seed)
     if json_:

@@ -12,16 +12,16 @@ from cyclopts import App
 from spectype.core.errors import DataError, DependencyError, UsageError
 
 try:
-    from spectype.learn.gan import GanConfig
-    from spectype.learn.generator import GeneratorConfig
+    from spectype.generate.factors import GeneratorConfig
+    from spectype.generate.gan import GanConfig
 except ImportError as error:
     raise DependencyError(
         f"generators need {error.name}", remedy='pip install "spectype[train]"'
     ) from error
 
 if TYPE_CHECKING:
-    from spectype.learn.generators import Generator
-    from spectype.learn.samples import Samples
+    from spectype.generate.registry import Generator
+    from spectype.generate.samples import Samples
 
 Config = TypeVar("Config")
 
@@ -84,9 +84,9 @@ def train(
         The standard recipe, likewise.
     """
     from spectype.dataset.store import Store
-    from spectype.judge.gan_figures import draw
-    from spectype.learn.gan_training import train_reference
-    from spectype.learn.generator_training import train_standard
+    from spectype.generate.factors_training import train_standard
+    from spectype.generate.gan_figures import draw
+    from spectype.generate.gan_training import train_reference
 
     common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
               "split_seed": split_seed, "device": device, "threads": threads}  # fmt: skip
@@ -140,8 +140,8 @@ def sample(
     overwrite
         Replace a store that is there.
     """
-    from spectype.learn.generators import load_generator
-    from spectype.learn.samples import export_samples, write_samples
+    from spectype.generate.registry import load_generator
+    from spectype.generate.samples import export_samples, write_samples
 
     as_table = out.suffix in (".csv", ".parquet")
     if as_table and snr is not None:
@@ -185,8 +185,8 @@ def table(
     shape
         flat: over the broad shape. intrinsic: times a black body of the type's temperature.
     """
-    from spectype.dataset.harmonise import harmonise, select, write_table
     from spectype.dataset.store import Store
+    from spectype.generate.harmonise import harmonise, select, write_table
 
     data = Store(store)
     alike = harmonise(data, select(data, types), resolving_power=resolving_power, shape=shape)
@@ -216,7 +216,7 @@ def draw_samples(
     generator: Generator, n: int, *, code: float | None, kind: str | None, seed: int
 ) -> Samples:
     """Samples of a code, of a type's subclasses at random, or as the generator gives them."""
-    from spectype.learn.generator import StandardGenerator
+    from spectype.generate.factors import StandardGenerator
 
     if code is not None and kind is not None:
         raise UsageError("give --code or --type, not both")

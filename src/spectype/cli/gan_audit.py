@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import spectype
-from spectype.judge.audit import AuditConfig
+from spectype.study.audit import AuditConfig
 
 
 def audit(
@@ -36,8 +36,8 @@ def audit(
         Sizes.
     """
     from spectype.dataset.store import Store
-    from spectype.judge.audit import run_audit
-    from spectype.judge.audit_page import say, write_audit
+    from spectype.study.audit import run_audit
+    from spectype.study.audit_page import say, write_audit
 
     data = Store(store)
     found = run_audit(data, out, config=config)

@@ -54,10 +54,10 @@ def evaluate(
     """
     from spectype.core.files import check_writable_folder
     from spectype.dataset.store import Store
-    from spectype.judge.fidelity import judge
-    from spectype.judge.fidelity_page import write_page
-    from spectype.judge.fidelity_sets import gather, types_of
-    from spectype.judge.fidelity_verdicts import verdicts
+    from spectype.fidelity.judge import judge
+    from spectype.fidelity.page import write_page
+    from spectype.fidelity.sets import gather, types_of
+    from spectype.fidelity.verdicts import verdicts
 
     folder = check_writable_folder(out or samples / "report")
     made = Store(_noise_free(samples))

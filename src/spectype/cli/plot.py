@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from spectype.cli.drawing import (
+from spectype.core import mk
+from spectype.core.errors import DataError, SpectypeError, UsageError
+from spectype.draw.targets import (
     FigureConfig,
     figure_names,
     named,
@@ -17,8 +19,6 @@ from spectype.cli.drawing import (
     read_all,
     write_figures,
 )
-from spectype.core import mk
-from spectype.core.errors import DataError, SpectypeError, UsageError
 
 if TYPE_CHECKING:
     from spectype.classify.standards import Match, Standards
@@ -60,7 +60,7 @@ def spectrum(
     typed
         Type the spectra.
     """
-    from spectype.judge.spectrum_figure import spectrum_figure
+    from spectype.draw.spectrum import spectrum_figure
 
     _check_between(between)
     _check_types(lines)
@@ -127,8 +127,8 @@ def compare(
     title
         Heading.
     """
-    from spectype.judge.canvas import check_output, save
-    from spectype.judge.compare_figure import compare_figure
+    from spectype.draw.canvas import check_output, save
+    from spectype.draw.compare import compare_figure
 
     _check_between(between)
     _check_types(lines)
@@ -184,7 +184,7 @@ def explain(
     from spectype.classify import explain as reasons
     from spectype.classify.runtime import DEFAULT, load_model
     from spectype.core.progress import track
-    from spectype.judge.explain_figure import attention_figure, explain_figure
+    from spectype.draw.explain import attention_figure, explain_figure
 
     if average and standards is not None:
         raise UsageError("--average and --standards exclude each other", remedy="give one")

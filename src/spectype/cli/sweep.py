@@ -9,7 +9,7 @@ from spectype.core.errors import DependencyError, UsageError
 
 try:
     from spectype.learn.recipe import TrainConfig
-    from spectype.learn.reference import ReferenceConfig
+    from spectype.study.network import ReferenceConfig
 except ImportError as error:
     raise DependencyError(
         f"training needs {error.name}", remedy='pip install "spectype[train]"'
@@ -58,8 +58,8 @@ def sweep(
         What is not varied; smaller than the study's by default (dense 512, 40 epochs).
     """
     from spectype.dataset.store import Store
-    from spectype.judge.sweep_figure import write_sweeps
-    from spectype.learn import sweep as sweeps
+    from spectype.study import sweep as sweeps
+    from spectype.study.sweep_figure import write_sweeps
 
     data = Store(store)
     train = TrainConfig(seed=seed, split_seed=split_seed, device=device, threads=threads)

@@ -14,7 +14,7 @@ try:
     from spectype.learn.augment import AugmentConfig
     from spectype.learn.networks import NetworkConfig
     from spectype.learn.recipe import Recipe, TrainConfig
-    from spectype.learn.reference import ReferenceConfig
+    from spectype.study.network import ReferenceConfig
 except ImportError as error:
     raise DependencyError(
         f"training needs {error.name}", remedy='pip install "spectype[train]"'
@@ -84,8 +84,8 @@ def train(
         The study's network and its training.
     """
     from spectype.dataset.store import Store
+    from spectype.generate.fill import fill_rare
     from spectype.learn.export import export_model
-    from spectype.learn.fill import fill_rare
     from spectype.learn.start import network_of
     from spectype.learn.training import train as train_network
 
@@ -128,7 +128,7 @@ def _train_reference(
     extra: Sequence[Store],
 ) -> int:
     from spectype.learn.export import export_model
-    from spectype.learn.reference_training import repeat_reference
+    from spectype.study.training import repeat_reference
 
     found = repeat_reference(
         data, folder, repeats=repeats, config=config, train=train, synthetic=extra

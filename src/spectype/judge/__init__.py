@@ -1,1 +1,1 @@
-"""How good is it? Metrics, calibration, figures, the report."""
+"""How good is a classifier on stars it has not seen? Scores, stress, the report."""

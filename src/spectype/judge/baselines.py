@@ -267,8 +267,8 @@ def reference_network(
     seed : int
         Of weights and order.
     """
-    from spectype.learn.reference import ReferenceConfig
-    from spectype.learn.reference_fit import fit_types
+    from spectype.study.fitting import fit_types
+    from spectype.study.network import ReferenceConfig
 
     rows = np.concatenate([known["row"].to_numpy(), asked["row"].to_numpy()])
     flux, error = store.arrays(rows)

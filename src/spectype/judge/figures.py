@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectype.core import mk
-from spectype.judge.calibration import Bin
-from spectype.judge.canvas import (
+from spectype.draw.canvas import (
     ACCENT,
     GREY,
     INK,
@@ -20,6 +19,7 @@ from spectype.judge.canvas import (
     new_figure,
     style,
 )
+from spectype.judge.calibration import Bin
 from spectype.judge.metrics import ClassScore, Share, SnrScore
 
 if TYPE_CHECKING:

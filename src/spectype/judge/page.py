@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spectype.core import mk
-from spectype.judge.html import (
-    DASH,
-    code_text,
-    figure,
-    interval,
-    mean_text,
-    number,
-    pair,
-    share_text,
-    table,
-)
+from spectype.draw.html import DASH, contents, document, figure, number, pair, table
 from spectype.judge.method_scores import MethodScore
 from spectype.judge.metrics import ClassScore, Share
 from spectype.judge.page_trust import (
@@ -32,6 +21,7 @@ from spectype.judge.page_trust import (
 from spectype.judge.scores import Scores
 from spectype.judge.strangers import Flagged
 from spectype.judge.stress import StressScore
+from spectype.judge.wording import code_text, interval, mean_text, share_text
 
 FEW_STARS = 10  #: fewer stars than this allow no conclusion
 
@@ -84,19 +74,12 @@ def render(
         ("mistakes", "The worst mistakes", _gallery(gallery)),
         ("about", "About this report", _about(about)),
     ]
-    shown = [(key, name, body) for key, name, body in sections if body]
-    links = " ".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in shown)
-    bodies = "".join(
-        f'<section id="{key}"><h2>{escape(name)}</h2>{body}</section>' for key, name, body in shown
-    )
-    css = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{css}</style></head><body><header>"
-        f'<h1>{escape(title)}</h1><p class="system">Scored against {escape(system_text)}.</p>'
-        f'<div class="spectrum-band"></div>{_summary(scores)}{_tiles(scores)}<nav>{links}</nav>'
-        f"</header><main>{bodies}</main></body></html>\n"
+    links, bodies = contents((key, name, body) for key, name, body in sections if body)
+    return document(
+        title,
+        subtitle=f"Scored against {escape(system_text)}.",
+        header=f"{_summary(scores)}{_tiles(scores)}<nav>{links}</nav>",
+        main=bodies,
     )
 
 

@@ -8,13 +8,14 @@ from html import escape
 import numpy as np
 
 from spectype.core import mk
+from spectype.draw.html import DASH, figure, number, pair, table
 from spectype.judge.calibration import Detection, Sets
-from spectype.judge.html import DASH, code_text, figure, number, pair, share_text, table
 from spectype.judge.metrics import ClassScore
 from spectype.judge.repeats import Repeat
 from spectype.judge.scores import Scores
 from spectype.judge.strangers import Flagged
 from spectype.judge.stress import StressScore
+from spectype.judge.wording import code_text, share_text
 
 
 def calibration_section(s: Scores, figures: Mapping[str, str]) -> str:

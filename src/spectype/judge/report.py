@@ -14,11 +14,11 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
+from spectype.draw.canvas import new_figure, style, to_svg
+from spectype.draw.spectrum import draw_lines, draw_spectrum, draw_telluric
 from spectype.judge import figures, page
-from spectype.judge.canvas import new_figure, style, to_svg
 from spectype.judge.method_scores import score_methods
 from spectype.judge.scores import Scores, numbers, score, worst_mistakes
-from spectype.judge.spectrum_figure import draw_lines, draw_spectrum, draw_telluric
 from spectype.judge.strangers import score_strangers
 from spectype.judge.stress import score_stress
 

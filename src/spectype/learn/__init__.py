@@ -1,1 +1,1 @@
-"""Networks and their training: torch lives here and nowhere else."""
+"""The classifier: its network, training, export and calibration (torch)."""

@@ -17,11 +17,12 @@ from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.files import atomic_path, read_manifest, write_json
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint, reference
+from spectype.learn import checkpoint
 from spectype.learn.calibration import calibrate
 from spectype.learn.networks import NetworkConfig, StandardNetwork
-from spectype.learn.reference_fit import body_weights
 from spectype.learn.targets import N_BINS
+from spectype.study import network as reference
+from spectype.study.fitting import body_weights
 
 log = logging.getLogger("spectype")
 

@@ -1,0 +1,1 @@
+"""How fast, beside a named alternative?"""

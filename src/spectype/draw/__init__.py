@@ -1,0 +1,1 @@
+"""How a spectrum, a comparison and a page look, and where figures are written."""

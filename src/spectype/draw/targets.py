@@ -1,0 +1,138 @@
+"""Figures of named spectra: which spectra a command names, and where their figures go."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from spectype.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from spectype.core.spectra import Spectra
+
+MOST = 500  #: figures of one command; a catalogue is not drawn by accident
+_ROW = re.compile(r"^(.*)\[(\d+)\]$")
+
+
+@dataclass(frozen=True)
+class FigureConfig:
+    """What every figure of one spectrum can be told.
+
+    Parameters
+    ----------
+    output
+        Figure (.png, .pdf, .svg), or a folder; by default NAME.png beside you.
+    model
+        Model that types the spectra: a name or a folder.
+    frame
+        Frame of the files' wavelengths, air or vacuum, where they do not say.
+    title
+        Heading; by default object, survey, label and S/N.
+    """
+
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
+    model: str | None = None
+    frame: str | None = None
+    title: str | None = None
+
+
+def read_one_by_one(name: str, frame: str | None) -> list[tuple[str, Spectra]]:
+    """The spectra that `name` (FILE or FILE[3]) stands for, with a name for each."""
+    from spectype.surveys import read
+
+    match = None if Path(name).exists() else _ROW.match(name)
+    path = match.group(1) if match else name
+    batch = read(path, frame=frame)
+    if match:
+        row = int(match.group(2))
+        if row >= len(batch):
+            raise UsageError(f"has no spectrum {row}; the last is {len(batch) - 1}", path=path)
+        return [(name, batch[row : row + 1])]
+    if len(batch) > MOST:
+        raise UsageError(
+            f"has {len(batch)} spectra", path=path, remedy=f"choose one: '{path}[0]'"
+        )  # fmt: skip
+    return [(name if len(batch) == 1 else f"{name}[{i}]", one) for i, one in enumerate(batch)]
+
+
+def read_all(names: Sequence[str], frame: str | None) -> tuple[list[tuple[str, Spectra]], int]:
+    """Named spectra, and how many files could not be read; the only file's error is raised."""
+    from spectype.core.errors import ReadError
+
+    items, unread = [], 0
+    for name in names:
+        try:
+            items += read_one_by_one(name, frame)
+        except ReadError as error:
+            if len(names) == 1:
+                raise
+            unread += 1
+            print(f"spectype: {error}", file=sys.stderr)
+    if not items:
+        raise ReadError(f"none of the {len(names)} files can be read")
+    return items, unread
+
+
+def figure_names(names: Sequence[str], output: Path | None) -> list[Path]:
+    """Where each figure goes; several figures of one PDF share its name."""
+    from spectype.core.files import check_writable_folder
+    from spectype.draw.canvas import check_output
+
+    if len(names) > MOST:
+        raise UsageError(f"{len(names)} spectra are too many figures", remedy="name fewer files")
+    is_folder = output is not None and (output.is_dir() or not output.suffix)
+    if output is not None and not is_folder:
+        check_output(output)
+        if len(names) > 1 and output.suffix.lower() != ".pdf":
+            raise UsageError(
+                f"{len(names)} spectra do not fit into one {output.suffix} file",
+                path=output,
+                remedy="name a .pdf, whose pages they become, or a folder",
+            )
+        return [output] * len(names)
+    folder = check_writable_folder(output or Path())
+    stems = [re.sub(r"\.(fits?|csv|txt|dat)?(\.gz)?(?=\[|$)", "", Path(n).name) for n in names]
+    used: dict[str, int] = {}
+    targets = []
+    for stem in stems:
+        used[stem] = used.get(stem, 0) + 1  # files of one name from two folders
+        again = f"-{used[stem]}" if used[stem] > 1 else ""
+        targets.append(folder / f"{stem}{again}.png")
+    return targets
+
+
+def write_figures(figures: Iterator[Any], targets: Sequence[Path]) -> list[Path]:
+    """Write each figure to its target, or all into the pages of the one PDF they share."""
+    from spectype.core.files import atomic_path
+    from spectype.draw.canvas import save, style
+
+    if len(targets) > 1 and len(set(targets)) == 1:
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        with atomic_path(targets[0]) as temporary, style(), PdfPages(temporary) as pages:
+            for figure in figures:
+                pages.savefig(figure)
+        return [targets[0]]
+    return [save(figure, target) for figure, target in zip(figures, targets, strict=True)]
+
+
+def named(files: Sequence[str], *, least: int) -> list[str]:
+    if len(files) < least:
+        raise UsageError(
+            "no file is named" if least == 1 else f"{len(files)} file: a comparison needs two",
+            remedy="see --help for an example",
+        )
+    return list(files)
+
+
+def only_one(name: str, frame: str | None) -> Spectra:
+    items = read_one_by_one(name, frame)
+    if len(items) != 1:
+        raise UsageError(f"has {len(items)} spectra", path=name, remedy=f"choose: '{name}[0]'")
+    return items[0][1]

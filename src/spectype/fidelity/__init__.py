@@ -1,0 +1,1 @@
+"""Are synthetic spectra physical, new and varied?"""

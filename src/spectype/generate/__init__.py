@@ -1,0 +1,1 @@
+"""Spectra of rare stars: the GAN, the factor model, their samples (torch)."""

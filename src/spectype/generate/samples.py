@@ -1,0 +1,195 @@
+"""Synthetic spectra that a generator has drawn, and their way to a store or a table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.core import mk
+from spectype.core.errors import DataError, UsageError
+from spectype.core.files import check_writable_folder
+from spectype.core.spectra import Spectra
+from spectype.dataset.preprocess import Clip, Scale, Step, run_chain, to_data
+from spectype.dataset.store import Store, StoreWriter, encode
+from spectype.generate.harmonise import Harmonised, write_table
+from spectype.simulate.instrument import BANDS, noise_variance
+
+FloatArray = NDArray[np.float32]
+NOISE_FREE = "noise-free"  #: the store without noise inside a folder of noisy samples
+_QUIET = 1e-3  # nominal error of a noise-free pixel; a store's error 0 would mean a bad one
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Synthetic spectra without noise.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n_pix,), float64
+        Grid at rest [Angstrom, vacuum].
+    flux : ndarray, shape (n, n_pix), float32
+        Normalised as `dataset.harmonise.harmonise` gives real spectra: over the broad shape.
+    good : ndarray, shape (n, n_pix), bool
+        Where the generator knows the spectrum.
+    code : ndarray, shape (n,), float64
+        Decimal type codes; NaN from a generator that knows none.
+    type : ndarray, shape (n,), str
+        Types; empty where the generator does not know.
+    shape : ndarray, shape (n, n_pix), float32
+        The broad shape; 1 everywhere from a generator that has none.
+    """
+
+    wave: NDArray[np.float64]
+    flux: FloatArray
+    good: NDArray[np.bool_]
+    code: NDArray[np.float64]
+    type: NDArray[np.str_]
+    shape: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.flux)
+
+
+def write_samples(
+    samples: Samples,
+    out: str | Path,
+    *,
+    generator: str,
+    snr: float | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Store:
+    """Write samples as a store, as training takes them.
+
+    Parameters
+    ----------
+    samples : Samples
+        What a generator drew.
+    out : path-like
+        New folder. With `snr` it holds the noisy spectra, and ``noise-free/`` inside is
+        a store of the same spectra without noise.
+    generator : str
+        Name of the generator, for the stars' names.
+    snr : float, optional
+        Median S/N a pixel in g (4000-5500 Angstrom); no noise by default.
+    seed : int
+        Seed of the noise.
+    overwrite : bool
+        Replace a store that is there.
+
+    Returns
+    -------
+    Store
+        The one with noise where there is one.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", generator):
+        raise UsageError(f"{generator!r} is no name of a generator", remedy="letters and digits")
+    if snr is not None and not 0 < snr < 1e5:
+        raise UsageError(f"an S/N of {snr:g} is not a positive number below 100,000")
+    folder = check_writable_folder(out)
+    light = samples.flux * samples.shape
+    quiet = np.full(light.shape, _QUIET)
+    quiet_folder = folder if snr is None else folder / NOISE_FREE
+    options = {"generator": generator, "seed": seed, "overwrite": overwrite}
+    store = _write(samples, quiet_folder, light, quiet, snr=None, **options)  # type: ignore[arg-type]
+    if snr is None:
+        return store
+    sigma = noise_for(light, samples.good, wave=samples.wave, snr=snr)
+    noisy = light + sigma * np.random.default_rng(seed).standard_normal(light.shape)
+    return _write(samples, folder, noisy, sigma, snr=snr, **options)  # type: ignore[arg-type]
+
+
+def noise_for(
+    light: NDArray[np.floating], good: NDArray[np.bool_], *, wave: NDArray[np.float64], snr: float
+) -> NDArray[np.float64]:
+    """Standard deviation of a survey's noise at a wanted S/N, shape (n, n_pix).
+
+    Parameters
+    ----------
+    light : ndarray, shape (n, n_pix)
+        Flux with its broad shape, of order 1.
+    good : ndarray, shape (n, n_pix), bool
+        Pixels that count.
+    wave : ndarray, shape (n_pix,)
+        [Angstrom].
+    snr : float
+        Median S/N a pixel in g.
+    """
+    first, last = BANDS["g"]
+    band = (wave >= first) & (wave < last)
+    if not band.any():
+        raise DataError("the grid has no pixel in g (4000-5500 A): no S/N to reach there")
+    inside = np.where(good[:, band] & (light[:, band] > 0), light[:, band], np.nan)
+    if np.isnan(inside).all(axis=1).any():
+        raise DataError("a sample has no light in g (4000-5500 A): no S/N to reach there")
+    by_star, by_sky = noise_variance(wave)
+    low, high = np.full((len(light), 1), -6.0), np.full((len(light), 1), 12.0)
+    for _ in range(40):  # the S/N grows with the brightness: bisection in its logarithm
+        photons = 10 ** (0.5 * (low + high))
+        sigma = np.sqrt(inside * by_star[band] / photons + by_sky[band] / photons**2)
+        faint = np.nanmedian(inside / sigma, axis=1, keepdims=True) < snr
+        low = np.where(faint, np.log10(photons), low)
+        high = np.where(faint, high, np.log10(photons))
+    photons = 10**high
+    return np.asarray(np.sqrt(np.maximum(light, 0) * by_star / photons + by_sky / photons**2))
+
+
+def _write(
+    samples: Samples,
+    folder: Path,
+    light: NDArray[np.floating],
+    sigma: NDArray[np.floating],
+    *,
+    snr: float | None,
+    generator: str,
+    seed: int,
+    overwrite: bool,
+) -> Store:
+    spectra = Spectra(
+        wave=samples.wave,
+        flux=np.where(samples.good, light, 0).astype(np.float32),
+        ivar=np.where(samples.good, 1 / sigma**2, 0).astype(np.float32),
+        mask=~samples.good,
+        meta={},
+    )
+    chain: list[Step] = [Scale(), Clip()]
+    writer = StoreWriter(folder, wave=samples.wave, overwrite=overwrite)
+    writer.append(*encode(run_chain(spectra, chain)))
+    rows = [
+        {
+            "path": "", "survey": "synthetic", "obsid": None, "object": None,
+            "star_id": f"synthetic-{generator}-{i}", "class": "STAR",
+            "subclass": mk.format_code(code) if np.isfinite(code) else kind or None,
+            "split": None, "index": i, "ra": None, "dec": None, "snr": snr, "redshift": 0.0,
+            "synthetic": True, "has_errors": snr is not None, "type": kind or None,
+            "code": float(code) if np.isfinite(code) else None, "luminosity": None, "kind": "star",
+        }
+        for i, (code, kind) in enumerate(zip(samples.code, samples.type.tolist()))
+    ]  # fmt: skip
+    made = {"chain": to_data(chain), "synthetic": {"generator": generator, "snr": snr,
+            "seed": seed}}  # fmt: skip
+    return writer.close(rows, made)
+
+
+def export_samples(samples: Samples, path: str | Path, *, generator: str) -> Path:
+    """Write samples as one table, a row a spectrum, wavelengths as columns: CSV or parquet."""
+    n = len(samples)
+    table = Harmonised(
+        wave=samples.wave,
+        flux=samples.flux,
+        good=samples.good,
+        rows=np.arange(n),
+        code=samples.code,
+        type=samples.type,
+        survey=np.full(n, "synthetic"),
+        star_id=np.array([f"synthetic-{generator}-{i}" for i in range(n)]),
+        resolving_power=0.0,
+        shape="flat",
+        blunter=(),
+        unknown=(),
+    )
+    return write_table(table, path)

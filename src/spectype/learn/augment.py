@@ -135,7 +135,7 @@ class Augment:
         return torch.exp(log_flux - log_flux.mean(1, keepdim=True))
 
     def ripple(self, n: int, draw: Generator) -> Tensor:
-        """A wave of up to 5 % whose period, phase and height drift along the spectrum, (n, n_pix)."""
+        """A wave of up to 5 % whose phase and height drift along the spectrum, (n, n_pix)."""
         u = self.uniform(draw, n, 6)
         period = 40.0 * (250.0 / 40.0) ** u[:, 0:1]
         phase = 6.2832 * (self.wave / period + u[:, 1:2] + 2 * u[:, 2:3] * self.x**2)
@@ -160,8 +160,7 @@ class Augment:
             gap = ((w - middle).abs() < half) & (g[:, 2:3] < self.config.gaps)
             good = good * ~gap
         under_air = self.uniform(draw, n, 1) < self.config.telluric
-        good = good * ~(under_air & self.air)
-        return good
+        return good * ~(under_air & self.air)
 
     def add_noise(self, flux: Tensor, good: Tensor, draw: Generator) -> Tensor:
         """Photon and sky noise to a drawn S/N; sky residuals; a wrong sky level."""

@@ -239,8 +239,8 @@ class Session:
         """
         config, t = self.recipe.train, self.targets
         sequence, survey, luminosity, kinds = outputs
-        put = {name: torch.as_tensor(getattr(t, name)[rows], device=self.device) for name in
-               ("sequence", "types", "type_index", "luminosity", "survey", "weight", "anchored")}  # fmt: skip
+        wanted = "sequence types type_index luminosity survey weight anchored".split()
+        put = {k: torch.as_tensor(getattr(t, k)[rows], device=self.device) for k in wanted}
         mine = torch.softmax(torch.where(put["survey"][:, None], survey, sequence), dim=1)
         viewed = view(torch.softmax(sequence, dim=1))
         real = ~fake

@@ -137,7 +137,7 @@ CATCH_ALLS = ((32.0, 33.5), (38.0, 39.5), (44.0, 45.5))
 
 def caught_all(code: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which codes (n,) lie in one of a survey's `CATCH_ALLS`, shape (n,)."""
-    return np.any([(code >= low) & (code <= high) for low, high in CATCH_ALLS], axis=0)
+    return np.asarray(np.any([(code >= low) & (code <= high) for low, high in CATCH_ALLS], axis=0))
 
 
 def kind_targets(meta: pl.DataFrame, type_index: NDArray[np.int64]) -> NDArray[np.int64]:

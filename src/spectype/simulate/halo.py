@@ -56,7 +56,7 @@ class Branch:
 #: horizontal branch of Dorman, Rood & O'Connell (1993, ApJ 419, 596); subdwarfs after Heber (2016,
 #: PASP 128, 082001). `earlier` after catalogue types of well-known stars, which scatter by three
 #: subclasses: HD 122563 (4600 K, -2.7) F8, HD 6268 (4700 K, -2.3) G0, HD 110184 (4400 K, -2.3) G5,
-#: HD 165195 (4400 K, -2.2) K3; among dwarfs HD 140283 (5750 K, -2.4) F3, HD 103095 (5050 K, -1.3) K1.
+#: HD 165195 (4400 K, -2.2) K3; of dwarfs HD 140283 (5750 K, -2.4) F3, HD 103095 (5050 K, -1.3) K1.
 BRANCHES = (
     Branch(
         kind="metal-weak", height=1.0, luminosity="III", earlier=3.5,
@@ -106,8 +106,8 @@ def draw(n: int, *, snr: tuple[float, float] = (10.0, 200.0), seed: int = 0) -> 
         velocity = float(rng.normal(0, 130))
         target = Target(
             kind=branch.kind, code=code, luminosity=branch.luminosity or "", height=branch.height,
-            teff=float(teff), logg=logg, feh=feh, rotation=float(rng.rayleigh(8.0)), velocity=velocity,
-            ebv=float(min(rng.exponential(0.15), 1.5)), redshift=velocity / SPEED_OF_LIGHT,
+            teff=float(teff), logg=logg, feh=feh, rotation=float(rng.rayleigh(8.0)),
+            velocity=velocity, ebv=float(min(rng.exponential(0.15), 1.5)), redshift=velocity / SPEED_OF_LIGHT,
             companion=float("nan"),
         )  # fmt: skip
         found.append(Star(target=target, snr=float(np.exp(rng.uniform(*np.log(snr))))))

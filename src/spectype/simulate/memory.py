@@ -220,7 +220,8 @@ def _rows(batch: Spectra) -> Iterator[dict[str, Any]]:
             "object": star_id, "ra": None, "dec": None, "class": "STAR",
             "kind": value["kind"] if value["kind"] in kinds.KINDS else "star",
             "label_spread": WEAK_LINED_SPREAD if value["kind"] == "metal-weak" else None,
-            "code": None if np.isnan(value["code"]) else value["code"], "synthetic": True, "has_errors": True,
+            "code": None if np.isnan(value["code"]) else value["code"], "synthetic": True,
+            "has_errors": True,
         }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from spectype.classify import batch
+from spectype.classify.files import ClassifyConfig
 from spectype.cli import run
 from spectype.core.errors import UsageError
 from tests.stars import star_flux
@@ -120,21 +121,21 @@ def test_killed_and_run_again_gives_the_same_table(tmp_path, monkeypatch):
     files = [write(tmp_path / "in" / f"s{i:02d}.csv", 20 + i, seed=i) for i in range(12)]
     monkeypatch.setattr(batch, "CHUNK", 2)
     monkeypatch.setattr(batch, "PART", 2)
-    config = batch.ClassifyConfig(workers=1)
+    config = ClassifyConfig(workers=1)
     batch.classify(files, str(tmp_path / "whole.parquet"), config=config)
-    plain, seen = batch.classify_file, []
+    plain, seen = batch.classify_files, []
 
-    def dying(path, model, config):
-        if len(seen) == 7:
+    def dying(paths, model, config):
+        if len(seen) == 3:
             raise KeyboardInterrupt
-        seen.append(path)
-        return plain(path, model, config)
+        seen.append(paths)
+        return plain(paths, model, config)
 
-    monkeypatch.setattr(batch, "classify_file", dying)
+    monkeypatch.setattr(batch, "classify_files", dying)
     with pytest.raises(KeyboardInterrupt):
         batch.classify(files, str(tmp_path / "k.parquet"), config=config)
     again = []
-    monkeypatch.setattr(batch, "classify_file", lambda p, m, c: again.append(p) or plain(p, m, c))
+    monkeypatch.setattr(batch, "classify_files", lambda p, m, c: again.extend(p) or plain(p, m, c))
     batch.classify(files, str(tmp_path / "k.parquet"), config=config)
     assert len(again) == 6  # three chunks of two were kept
     one, two = (pl.read_parquet(tmp_path / f"{n}.parquet") for n in ("whole", "k"))
@@ -144,8 +145,8 @@ def test_killed_and_run_again_gives_the_same_table(tmp_path, monkeypatch):
 def test_processes_give_the_same_table(tmp_path, monkeypatch):
     files = [write(tmp_path / "in" / f"s{i:02d}.csv", 20 + i, seed=i) for i in range(6)]
     monkeypatch.setattr(batch, "CHUNK", 2)
-    one = pl.concat(list(batch.classify_chunks(files, batch.ClassifyConfig(workers=1))))
-    two = pl.concat(list(batch.classify_chunks(files, batch.ClassifyConfig(workers=2))))
+    one = pl.concat(list(batch.classify_chunks(files, ClassifyConfig(workers=1))))
+    two = pl.concat(list(batch.classify_chunks(files, ClassifyConfig(workers=2))))
     assert one["path"].to_list() == two["path"].to_list()
     np.testing.assert_allclose(one["p_G"].to_numpy(), two["p_G"].to_numpy(), rtol=1e-3)
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from spectype.classify import batch
+from spectype.classify.files import ClassifyConfig, measure_indices
 from spectype.classify.runtime import COLUMNS
 from spectype.cli import run
 from spectype.core.grid import STANDARD_GRID
@@ -63,7 +64,7 @@ def files(tmp_path):
 
 def test_widths_and_errors_of_known_lines():
     n = 300
-    found = batch.measure_indices(batch_of(np.tile(flux_of("He II 4686", "H beta"), (n, 1))))
+    found = measure_indices(batch_of(np.tile(flux_of("He II 4686", "H beta"), (n, 1))))
     assert found.columns[:2] == ["CaK", "CaK_error"]
     width = found["HeII4686"].to_numpy()
     assert width.mean() == pytest.approx(WIDTH * 0.908, abs=0.03)  # 6.75 A are 1.69 sigma
@@ -78,13 +79,13 @@ def test_bad_pixels_and_a_cosmic_ray_do_not_count():
     flux[0, place] = 500.0  # a hit
     flux[0, place - 5 : place - 3], ivar[0, place - 5 : place - 3] = -90.0, 0.0
     dirty = Spectra(wave=WAVE, flux=flux, ivar=ivar, mask=clean.mask, meta={})
-    before, after = (batch.measure_indices(s)["Hbeta"][0] for s in (clean, dirty))
+    before, after = (measure_indices(s)["Hbeta"][0] for s in (clean, dirty))
     assert before == pytest.approx(WIDTH, rel=0.03)
     assert after == pytest.approx(before, rel=0.15)
     gone = clean.mask.copy()
     gone[:, place - 10 : place + 30] = True
     masked = Spectra(wave=WAVE, flux=flux, ivar=ivar, mask=gone, meta={})
-    row = batch.measure_indices(masked).to_dicts()[0]
+    row = measure_indices(masked).to_dicts()[0]
     assert row["Hbeta"] is None and row["Hbeta_error"] is None and row["Mgb"] is not None
 
 
@@ -92,7 +93,7 @@ def test_bad_pixels_and_a_cosmic_ray_do_not_count():
 def test_measured_at_rest_where_the_redshift_is_known(redshift):
     flux = flux_of("He II 4686", redshift=redshift)
     lost, known = (
-        batch.measure_indices(batch_of(flux, snr=500, meta={"redshift": [z]}))["HeII4686"][0]
+        measure_indices(batch_of(flux, snr=500, meta={"redshift": [z]}))["HeII4686"][0]
         for z in (-9999.0, redshift)
     )
     assert known == pytest.approx(WIDTH * 0.908, rel=0.03)
@@ -136,6 +137,6 @@ def test_parts_without_indices_are_not_resumed_with_them(files, tmp_path, monkey
     monkeypatch.setattr(batch, "write_table", stop)
     for indices in (False, True):
         with pytest.raises(KeyboardInterrupt):
-            batch.classify([str(files)], output, config=batch.ClassifyConfig(indices=indices))
+            batch.classify([str(files)], output, config=ClassifyConfig(indices=indices))
         part = next((tmp_path / "o.parquet.parts").glob("*.parquet"))
         assert ("Hbeta" in pl.read_parquet(part).columns) == indices

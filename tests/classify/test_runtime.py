@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import spectype
-from spectype.classify import runtime
+from spectype.classify import quality, runtime
 from spectype.classify.posterior import Sequence70, only_seen, softmax, type_sets
 from spectype.core.errors import DataError, UsageError
 from spectype.core.flags import Flag
@@ -85,13 +85,13 @@ def test_arms_that_do_not_join_are_said(model):
         fault = replace(stars, flux=stars.flux * gain, ivar=stars.ivar / gain**2)
         assert all("SHAPE_UNRELIABLE" in names for names in model.predict(fault)["flag_names"])
         np.testing.assert_allclose(
-            runtime.arm_step(fault) - runtime.arm_step(stars), np.log(factor), atol=0.01
+            quality.arm_step(fault) - quality.arm_step(stars), np.log(factor), atol=0.01
         )
     assert not any("SHAPE" in names for names in model.predict(stars)["flag_names"])
     # What lacks one arm, or has no light, says nothing of a jump.
     blue = replace(stars, mask=stars.mask | red)
     dark = replace(stars, flux=-stars.flux)
-    assert not runtime.arm_step(blue).any() and not runtime.arm_step(dark).any()
+    assert not quality.arm_step(blue).any() and not quality.arm_step(dark).any()
 
 
 def test_flags_and_their_names_agree(model):
@@ -153,8 +153,9 @@ def test_the_median_is_the_code_and_stays_in_the_type():
 
 def test_sets_and_unseen_types():
     types = np.array([[0.0, 0.0, 0.05, 0.6, 0.35, 0.0, 0.0]])
-    assert type_sets(types, np.full((1, 7), 0.3)) == ["F G"]
-    assert type_sets(types, np.full((1, 7), 0.99)) == ["F"]
+    assert type_sets(types, np.array([0.9])) == ["F G"]
+    assert type_sets(types, np.array([0.6])) == ["F"]
+    assert type_sets(types, np.array([1.0])) == ["F G A"]
     flat = only_seen(np.full((1, 140), 1 / 140), ["A", "F"])
     assert flat[0, 40:80].sum() == pytest.approx(1)
     np.testing.assert_allclose(softmax(np.array([[0.0, 2.0]]), 2.0)[0, 1], 1 / (1 + np.exp(-1)))

@@ -41,12 +41,18 @@ def identity(spectra: Spectra) -> dict[str, list[Any]]:
         **{name: _texts(spectra.get(name)) for name in ("path", "obsid", "object", "survey")},
         **{name: [number(v) for v in spectra.get(name)] for name in ("ra", "dec", "redshift")},
         "label": _texts(spectra.get("subclass")),
-        "notes": [str(note) if note else None for note in spectra.get("notes")],
+        "notes": _notes(spectra),
     }
 
 
 def _texts(values: Iterable[Any]) -> list[str | None]:
     return [None if value is None else as_text(value) for value in values]
+
+
+def _notes(spectra: Spectra) -> list[str | None]:
+    """What the reader decided or left out, a text a spectrum; None where it had nothing to say."""
+    name = "notes" if "notes" in spectra.meta else "warnings"
+    return [str(note) if note else None for note in spectra.get(name)]
 
 
 def digits(values: NDArray[np.floating[Any]], n: int = 5) -> list[float]:

@@ -25,7 +25,9 @@ def signal_to_noise(spectra: Spectra) -> Floats:
     DER_SNR: Stoehr et al. (2008, ASP Conf. 394, 505).
     """
     good = ~spectra.mask
-    out = row_medians(spectra.flux * np.sqrt(spectra.ivar), good).astype(np.float64)
+    half = np.s_[:, ::2]  # every other pixel: thousands are enough
+    ratio = spectra.flux[half] * np.sqrt(spectra.ivar[half])
+    out = row_medians(ratio, good[half]).astype(np.float64)
     for i in np.flatnonzero(~with_errors(spectra)):
         flux = spectra.flux[i, good[i]].astype(np.float64)
         if flux.size > 16:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.posterior import Sequence70, calibrated, softmax, type_sets
 from spectype.classify import columns
 from spectype.classify.columns import digits
+from spectype.classify.posterior import Sequence70, calibrated, softmax, type_sets
 from spectype.classify.quality import LEAST_COVERAGE, flags_of, signal_to_noise
 from spectype.core import kinds, mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
 from spectype.core.flags import names
 from spectype.core.spectra import Spectra, number
-from spectype.dataset.preprocess import Resample, from_data, run_chain
+from spectype.dataset.preprocess import BadPixels, Resample, from_data, run_chain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,11 +95,21 @@ class Model:
 
     @property
     def wave(self) -> NDArray[np.float64]:
-        """The grid it sees (n_pix,) [Angstrom, vacuum]."""
+        """The grid it sees (n_pix,) [Angstrom, vacuum], read-only."""
         for step in self.chain:
             if isinstance(step, Resample):
                 return step.wave
         raise DataError("its chain has no resample step", path=self.folder)
+
+    @cached_property
+    def grid_first(self) -> Resample | None:
+        """The chain's grid, if spectra on its pixels may be moved there before all other steps."""
+        before = []
+        for step in self.chain:
+            if isinstance(step, Resample):
+                return step if all(isinstance(s, BadPixels) for s in before) else None
+            before.append(step)
+        return None
 
     def session(self) -> Any:
         """The ONNX Runtime session, made on first use."""
@@ -163,10 +173,10 @@ class Model:
             ``type`` is empty and the flags say why.
         """
         ready = run_chain(spectra, self.chain) if preprocess else spectra
-        return self.predict_ready(ready, system=system)
+        return columns.table(self.rows(ready, system=system))
 
-    def predict_ready(self, ready: Spectra, *, system: str = "mk") -> pl.DataFrame:
-        """Type spectra that have been through the model's chain; see `predict`."""
+    def rows(self, ready: Spectra, *, system: str = "mk") -> dict[str, list[Any]]:
+        """Columns of `predict` for spectra that have been through the model's chain."""
         good = ~ready.mask
         outputs = self.outputs(ready.flux, good)
         finite = outputs.finite()
@@ -193,7 +203,7 @@ class Model:
             "kind_probability": digits(kind.max(axis=1)),
             "p_star": digits(kind[:, kinds.STAR]),
         }
-        return columns.table(
+        return (
             columns.identity(ready)
             | {name: columns.where(values, usable) for name, values in said.items()}
             | {

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from spectype.classify.batch import ClassifyConfig
 from spectype.classify.batch import classify as classify_paths
+from spectype.classify.files import ClassifyConfig
 
 
 def classify(

@@ -13,6 +13,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.draw.targets import (
     FigureConfig,
+    Reading,
     figure_names,
     named,
     only_one,
@@ -64,7 +65,7 @@ def spectrum(
 
     _check_between(between)
     _check_types(lines)
-    items, unread = read_all(named(files, least=1), config.frame)
+    items, unread = read_all(named(files, least=1), config.reading)
     targets = figure_names([name for name, _ in items], config.output)
     predict = _predictor(config.model) if typed else None
     figures = (
@@ -94,8 +95,8 @@ def compare(
     fwhm: float | None = None,
     normalise: bool = False,
     names: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    frame: str | None = None,
     title: str | None = None,
+    reading: Annotated[Reading, Parameter(name="*")] = Reading(),  # noqa: B008
 ) -> int:
     """Draw spectra of several files on one axis, in vacuum, at rest, scaled to each other.
 
@@ -122,10 +123,10 @@ def compare(
         Divide each by its broad shape: reddening and calibration drop out.
     names
         Names for the legend, one a spectrum.
-    frame
-        Frame of the files' wavelengths, air or vacuum, where they do not say.
     title
         Heading.
+    reading
+        What is said of the files.
     """
     from spectype.draw.canvas import check_output, save
     from spectype.draw.compare import compare_figure
@@ -133,7 +134,7 @@ def compare(
     _check_between(between)
     _check_types(lines)
     check_output(output)
-    chosen = [only_one(name, frame) for name in named(files, least=2)]
+    chosen = [only_one(name, reading) for name in named(files, least=2)]
     if names is not None and len(names) != len(chosen):
         raise UsageError(f"{len(names)} names for {len(chosen)} spectra", remedy="one name each")
     if fwhm is not None and fwhm <= 0:
@@ -189,7 +190,7 @@ def explain(
     if average and standards is not None:
         raise UsageError("--average and --standards exclude each other", remedy="give one")
     library = None if standards is None else _library(standards)
-    items, unread = read_all(named(files, least=1), config.frame)
+    items, unread = read_all(named(files, least=1), config.reading)
     names = ["attention"] if average else [name for name, _ in items]
     targets = figure_names(names, config.output)
     decider = load_model(config.model or DEFAULT)

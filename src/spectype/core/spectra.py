@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -139,13 +140,17 @@ def concatenate(batches: Sequence[Spectra]) -> Spectra:
     wave = batches[0].wave
     if any(b.wave.shape != wave.shape or not np.array_equal(b.wave, wave) for b in batches):
         raise ValueError("batches on different wavelength grids cannot be joined; resample first")
-    names = list(dict.fromkeys(name for b in batches for name in b.meta))
+    names = dict.fromkeys(name for b in batches for name in b.meta)
+    nothing = [[None] * len(b) for b in batches]
     return Spectra(
         wave=wave,
         flux=np.concatenate([b.flux for b in batches]),
         ivar=np.concatenate([b.ivar for b in batches]),
         mask=np.concatenate([b.mask for b in batches]),
-        meta={name: [v for b in batches for v in b.get(name)] for name in names},
+        meta={
+            name: list(chain.from_iterable(b.meta.get(name, n) for b, n in zip(batches, nothing)))
+            for name in names
+        },
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -111,7 +113,7 @@ class Resample:
     @property
     def wave(self) -> NDArray[np.float64]:
         """Pixel centres (n_pix,) [Angstrom, vacuum]."""
-        return log_grid(self.start, step=self.step, n_pix=self.n_pix)
+        return _shared_grid(self.start, self.step, self.n_pix)
 
     def __call__(self, spectra: Spectra) -> Spectra:
         """Resample the batch; what lies on the grid's own pixels is only moved to its place."""
@@ -119,6 +121,14 @@ class Resample:
         if offset is None:
             return resample(spectra, wave=self.wave)
         return place(spectra, offset=offset, wave=self.wave)
+
+
+@lru_cache(maxsize=16)
+def _shared_grid(start: float, step: float, n_pix: int) -> NDArray[np.float64]:
+    """One read-only array a grid, so that batches on it can be told to be on it."""
+    wave = log_grid(start, step=step, n_pix=n_pix)
+    wave.flags.writeable = False
+    return wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,8 @@ class Scale:
         """Scale each spectrum to order 1."""
         median = row_medians(np.abs(spectra.flux), ~spectra.mask)
         level = np.where(median > 0, median, np.float32(1.0))[:, None]
-        return replace(spectra, flux=spectra.flux / level, ivar=spectra.ivar * level**2)
+        scaled = {"flux": spectra.flux / level, "ivar": spectra.ivar * level**2}
+        return dataclasses.replace(spectra, **scaled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
+_BEGINNINGS = (b"\x89PNG", b"%PDF", b"<?xml", b"<svg")  # of files in these formats
 INK, GREY, PALE = "#1c2430", "#6b7480", "#d7dce2"
 ACCENT, SECOND = "#27589c", "#c2571a"
 #: A colour for each type after the star's own, dark enough for white paper.
@@ -106,7 +107,17 @@ def check_output(path: str | Path) -> Path:
             path=target,
             remedy="end the name in .png, .pdf or .svg",
         )
-    return check_writable(target)
+    check_writable(target)
+    if target.exists():
+        with target.open("rb") as file:
+            beginning = file.read(5)
+        if beginning and not beginning.startswith(_BEGINNINGS):
+            raise UsageError(
+                "is there already and is no figure: it would be lost",
+                path=target,
+                remedy="choose another output, or remove the file",
+            )
+    return target
 
 
 def save(figure: Figure, path: str | Path, *, dpi: int = 160) -> Path:

@@ -21,6 +21,26 @@ _ROW = re.compile(r"^(.*)\[(\d+)\]$")
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What the user says of the files.
+
+    Parameters
+    ----------
+    frame
+        Frame of the wavelengths, air or vacuum, of files that do not say.
+    columns
+        Columns of tables without conventional names: wave=LAM,flux=F,error=DF, or by number
+        from 0.
+    unit
+        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
+    """
+
+    frame: str | None = None
+    columns: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
 class FigureConfig:
     """What every figure of one spectrum can be told.
 
@@ -30,25 +50,25 @@ class FigureConfig:
         Figure (.png, .pdf, .svg), or a folder; by default NAME.png beside you.
     model
         Model that types the spectra: a name or a folder.
-    frame
-        Frame of the files' wavelengths, air or vacuum, where they do not say.
     title
         Heading; by default object, survey, label and S/N.
+    reading
+        What is said of the files.
     """
 
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
     model: str | None = None
-    frame: str | None = None
     title: str | None = None
+    reading: Annotated[Reading, Parameter(name="*")] = Reading()
 
 
-def read_one_by_one(name: str, frame: str | None) -> list[tuple[str, Spectra]]:
+def read_one_by_one(name: str, reading: Reading) -> list[tuple[str, Spectra]]:
     """The spectra that `name` (FILE or FILE[3]) stands for, with a name for each."""
     from spectype.surveys import read
 
     match = None if Path(name).exists() else _ROW.match(name)
     path = match.group(1) if match else name
-    batch = read(path, frame=frame)
+    batch = read(path, frame=reading.frame, columns=reading.columns, unit=reading.unit)
     if match:
         row = int(match.group(2))
         if row >= len(batch):
@@ -61,14 +81,14 @@ def read_one_by_one(name: str, frame: str | None) -> list[tuple[str, Spectra]]:
     return [(name if len(batch) == 1 else f"{name}[{i}]", one) for i, one in enumerate(batch)]
 
 
-def read_all(names: Sequence[str], frame: str | None) -> tuple[list[tuple[str, Spectra]], int]:
+def read_all(names: Sequence[str], reading: Reading) -> tuple[list[tuple[str, Spectra]], int]:
     """Named spectra, and how many files could not be read; the only file's error is raised."""
     from spectype.core.errors import ReadError
 
     items, unread = [], 0
     for name in names:
         try:
-            items += read_one_by_one(name, frame)
+            items += read_one_by_one(name, reading)
         except ReadError as error:
             if len(names) == 1:
                 raise
@@ -131,8 +151,8 @@ def named(files: Sequence[str], *, least: int) -> list[str]:
     return list(files)
 
 
-def only_one(name: str, frame: str | None) -> Spectra:
-    items = read_one_by_one(name, frame)
+def only_one(name: str, reading: Reading) -> Spectra:
+    items = read_one_by_one(name, reading)
     if len(items) != 1:
         raise UsageError(f"has {len(items)} spectra", path=name, remedy=f"choose: '{name}[0]'")
     return items[0][1]

@@ -239,7 +239,7 @@ class Session:
         """
         config, t = self.recipe.train, self.targets
         sequence, survey, luminosity, kinds = outputs
-        wanted = "sequence types type_index luminosity survey weight anchored".split()
+        wanted = ["sequence", "types", "type_index", "luminosity", "survey", "weight", "anchored"]
         put = {k: torch.as_tensor(getattr(t, k)[rows], device=self.device) for k in wanted}
         mine = torch.softmax(torch.where(put["survey"][:, None], survey, sequence), dim=1)
         viewed = view(torch.softmax(sequence, dim=1))

@@ -107,8 +107,8 @@ def draw(n: int, *, snr: tuple[float, float] = (10.0, 200.0), seed: int = 0) -> 
         target = Target(
             kind=branch.kind, code=code, luminosity=branch.luminosity or "", height=branch.height,
             teff=float(teff), logg=logg, feh=feh, rotation=float(rng.rayleigh(8.0)),
-            velocity=velocity, ebv=float(min(rng.exponential(0.15), 1.5)), redshift=velocity / SPEED_OF_LIGHT,
-            companion=float("nan"),
+            velocity=velocity, redshift=velocity / SPEED_OF_LIGHT,
+            ebv=float(min(rng.exponential(0.15), 1.5)), companion=float("nan"),
         )  # fmt: skip
         found.append(Star(target=target, snr=float(np.exp(rng.uniform(*np.log(snr))))))
     return found

@@ -1,0 +1,247 @@
+"""Files to rows: read one by one, typed in batches across them.
+
+Most of a survey's files lie on the model's own pixels, so they go into one array; the others are
+resampled first. A file that cannot be read is a row with an error among the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spectype.classify import columns
+from spectype.classify.columns import digits, schema
+from spectype.classify.quality import LEAST_COVERAGE
+from spectype.classify.runtime import DEFAULT, Model
+from spectype.core.errors import SpectypeError
+from spectype.core.grid import aligned, place
+from spectype.core.indices import measure
+from spectype.core.lines import INDICES
+from spectype.core.names import as_text
+from spectype.core.spectra import FloatArray, Spectra, concatenate
+from spectype.dataset.preprocess import BadPixels, run_chain
+
+if TYPE_CHECKING:
+    import polars as pl
+
+log = logging.getLogger("spectype")
+_NO_REDSHIFT = -9999.0  # as the survey writes it
+
+
+@dataclass(frozen=True)
+class ClassifyConfig:
+    """How files are typed.
+
+    Parameters
+    ----------
+    model : str
+        A shipped model, or the folder of a model or run.
+    system : str
+        ``mk`` or ``survey``.
+    frame : str, optional
+        ``air`` or ``vacuum`` for files that do not say which their wavelengths are.
+    columns : str, optional
+        Columns of tables without conventional names, like ``wave=LAM,flux=F,error=DF``, or their
+        numbers from 0: ``wave=0,flux=1``.
+    unit : str, optional
+        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
+    workers : int
+        Processes; 0 takes all cores for many files and one for few.
+    shard : str
+        ``i/n`` types every n-th file, beginning with the i-th (1 to n).
+    indices : bool
+        Add line indices and equivalent widths with their errors, as columns after the others.
+    """
+
+    model: str = DEFAULT
+    system: str = "mk"
+    frame: str | None = None
+    columns: str | None = None
+    unit: str | None = None
+    workers: int = 0
+    shard: str = "1/1"
+    indices: bool = False
+
+
+@dataclass
+class _Batch:
+    """Spectra of several files on the model's grid, and what to say beside their types."""
+
+    #: Spectra on the grid that the rest of the chain is still to come for, and those through it.
+    raw: list[Spectra] = field(default_factory=list)
+    done: list[Spectra] = field(default_factory=list)
+    #: Whether each spectrum, in the order of the files, is of `done`.
+    is_done: list[bool] = field(default_factory=list)
+    faults: list[str | None] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    extra: list[pl.DataFrame] = field(default_factory=list)
+    #: Rows of files that cannot be read: place in the output and the row.
+    errors: list[tuple[int, pl.DataFrame]] = field(default_factory=list)
+
+
+def classify_files(paths: Sequence[str], model: Model, config: ClassifyConfig) -> pl.DataFrame:
+    """One row a spectrum of these files, in their order.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Some hundred files at most: their spectra are in memory together.
+    model : Model
+        What types them.
+    config : ClassifyConfig
+        How.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `output_schema`; a file that cannot be read gives one row with an error.
+    """
+    from spectype.surveys import read
+
+    batch = _Batch()
+    for path in paths:
+        try:
+            spectra = read(path, frame=config.frame, columns=config.columns, unit=config.unit)
+            _add(batch, path, spectra, model, config)
+        except SpectypeError as error:
+            problem = error.problem + (f" ({error.remedy})" if error.remedy else "")
+            _add_error(batch, path, problem, config)
+        except Exception as error:  # one bad file among a million must not stop the others
+            log.debug("unexpected error in %s", path, exc_info=True)
+            _add_error(batch, path, f"unexpected {type(error).__name__}: {error}", config)
+    return _typed(batch, model, config)
+
+
+def _add(batch: _Batch, path: str, spectra: Spectra, model: Model, config: ClassifyConfig) -> None:
+    """Put the spectra of a file into the batch, or nothing of it if that fails."""
+    moved = on_grid(spectra, model)
+    ready = run_chain(spectra, model.chain) if moved is None else moved
+    faults = coverage_faults(spectra, ready, model.wave)
+    extra = [measure_indices(spectra)] if config.indices else []
+    name = as_text(path)
+    (batch.done if moved is None else batch.raw).append(ready)
+    batch.is_done += [moved is None] * len(ready)
+    batch.faults += faults
+    batch.names += [name] if len(ready) == 1 else [f"{name}[{i}]" for i in range(len(ready))]
+    batch.extra += extra
+
+
+def _add_error(batch: _Batch, path: str, problem: str, config: ClassifyConfig) -> None:
+    at = len(batch.names) + len(batch.errors)
+    batch.errors.append((at, error_row(path, problem, config)))
+
+
+def on_grid(spectra: Spectra, model: Model) -> Spectra | None:
+    """Spectra that need no more than to be moved to their place on the model's grid, so moved.
+
+    None for all others. Those of many files then go through the chain at once.
+    """
+    grid = model.grid_first
+    offset = None if grid is None else aligned(spectra.wave, start=grid.start, step=grid.step)
+    return None if offset is None else place(spectra, offset=offset, wave=model.wave)
+
+
+def _ready(batch: _Batch, model: Model) -> Spectra:
+    """All spectra of a batch through the chain, in the order of the files."""
+    parts = [*batch.done]
+    if batch.raw:
+        parts.insert(0, run_chain(concatenate(batch.raw), model.chain))
+    ready = parts[0] if len(parts) == 1 else concatenate(parts)
+    if not (batch.raw and batch.done):
+        return ready
+    done = np.asarray(batch.is_done)
+    order = np.where(done, np.cumsum(done) - 1 + (~done).sum(), np.cumsum(~done) - 1)
+    return ready[order]
+
+
+def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
+    """Type a batch and put the rows of unreadable files in their places."""
+    import polars as pl
+
+    table = pl.DataFrame(schema=output_schema(config))
+    if batch.names:
+        rows = model.rows(_ready(batch, model), system=config.system)
+        rows["path"] = batch.names
+        rows["error"] = [own or said for own, said in zip(batch.faults, rows["error"])]
+        table = columns.table(rows)
+        if batch.extra:
+            table = table.hstack(pl.concat(batch.extra))
+    if not batch.errors:
+        return table
+    order = np.arange(len(table), dtype=np.float64)
+    places = np.array([at for at, _ in batch.errors])
+    # The k-th error stands after all rows before it, of which k are errors themselves.
+    own = places - np.arange(len(places)) - 0.5
+    both = pl.concat([table, *(row for _, row in batch.errors)])
+    return both[np.argsort(np.concatenate([order, own]), kind="stable")]
+
+
+def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
+    """Why spectra cannot be typed: no good pixel, or too little of the model's `grid` [Angstrom].
+
+    Parameters
+    ----------
+    spectra : Spectra
+        As read.
+    ready : Spectra
+        The same on the grid.
+    grid : ndarray, shape (n_pix,)
+        What the model sees.
+    """
+    faults: list[str | None] = [None] * len(spectra)
+    if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
+        return faults  # the quick way for nearly all files: even one alone would cover enough
+    for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
+        wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
+        good = wave[~spectra.mask[i]]
+        if not good.size:
+            faults[i] = "has no good pixel"
+            continue
+        apart = good[-1] < grid[0] or good[0] > grid[-1]
+        faults[i] = (
+            f"{'no' if apart else 'too little'} overlap with {grid[0]:.0f}-{grid[-1]:.0f} A: "
+            f"its good pixels span {good[0]:.0f}-{good[-1]:.0f} A"
+        )
+    return faults
+
+
+def measure_indices(spectra: Spectra) -> pl.DataFrame:
+    """Line indices of a batch as read: columns ``NAME``, ``NAME_error`` of `core.lines.INDICES`.
+
+    Measured on the file's own pixels, without its bad pixels and cosmic rays, at the rest
+    frame of its own redshift where it gives one. Null where a band lacks good pixels, an
+    error alone where the file has none.
+    """
+    import polars as pl
+
+    z = np.array([_NO_REDSHIFT if v is None else float(v) for v in spectra.get("redshift")])
+    found = measure(BadPixels()(spectra), redshift=np.where(z > -0.5, z, np.nan))
+    measured = {name: digits(values) for name, values in found.items()}
+    return pl.DataFrame(measured, schema=index_schema()).fill_nan(None)
+
+
+def index_schema() -> dict[str, Any]:
+    """Polars types of the columns that ``indices`` adds."""
+    import polars as pl
+
+    return {name: pl.Float64 for index in INDICES for name in (index, f"{index}_error")}
+
+
+def output_schema(config: ClassifyConfig) -> dict[str, Any]:
+    """Polars types of the output's columns, in order."""
+    return schema() | (index_schema() if config.indices else {})
+
+
+def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:
+    """A row that carries nothing but the path and what is wrong."""
+    import polars as pl
+
+    types = output_schema(config)
+    values: dict[str, list[Any]] = {name: [None] for name in types}
+    values |= {"path": [as_text(path)], "error": [as_text(problem)]}
+    values |= {"flags": [0], "flag_names": [""]}
+    return pl.DataFrame(values, schema=types)

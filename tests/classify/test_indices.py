@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from spectype.classify import batch
-from spectype.classify.files import ClassifyConfig, measure_indices
 from spectype.classify.columns import COLUMNS
+from spectype.classify.files import ClassifyConfig, measure_indices
 from spectype.cli import run
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.lines import INDICES, LINES

@@ -25,6 +25,7 @@ CONTRACT = [
     *("p_O", "p_B", "p_A", "p_F", "p_G", "p_K", "p_M"),
     *("subclass", "subclass_code", "subclass_error", "luminosity", "luminosity_probability"),
     *("type_set", "ood_score", "flags", "flag_names", "error"),
+    *("notes", "kind", "kind_probability", "p_star", "object", "survey", "redshift", "label"),
 ]
 
 
@@ -92,6 +93,46 @@ def test_arms_that_do_not_join_are_said(model):
     blue = replace(stars, mask=stars.mask | red)
     dark = replace(stars, flux=-stars.flux)
     assert not quality.arm_step(blue).any() and not quality.arm_step(dark).any()
+
+
+def test_kind_and_the_outlier_score_are_one_distribution(model):
+    stars = star_batch(np.linspace(8, 66, 16), snr=80)
+    table = model.predict(stars)
+    assert ((table["p_star"] + table["ood_score"]) <= 1 + 1e-4).all()
+    assert ((table["kind"] == "star") == (table["p_star"] == table["kind_probability"])).all()
+    # A quasar: a power law under broad emission.
+    wave = stars.wave
+    broad = sum(
+        h * np.exp(-0.5 * (np.log(wave / at) / 0.012) ** 2) for at, h in ((4200, 2), (7000, 1.2))
+    )
+    light = ((wave / 5500) ** -1.5 * (1 + broad))[None].astype(np.float32)
+    quasar = replace(stars[:1], flux=light, ivar=2500 / light**2)
+    row = model.predict(quasar).to_dicts()[0]
+    assert row["kind"] == "quasar" and row["p_star"] < 0.1 and row["ood_score"] > 0.9
+
+
+def test_a_network_without_numbers_is_an_error_and_no_type(model, monkeypatch):
+    stars = star_batch([22.0, 42.0])
+    plain = runtime.Model.outputs
+
+    def broken(self, flux, good):
+        found = plain(self, flux, good)
+        found.sequence[0, 3] = np.nan
+        return found
+
+    monkeypatch.setattr(runtime.Model, "outputs", broken)
+    one, two = model.predict(stars).to_dicts()
+    assert one["type"] is None and one["p_star"] is None and "no number" in one["error"]
+    assert two["type"] == "G" and two["error"] is None
+
+
+def test_an_old_model_names_the_release_that_reads_it(tmp_path):
+    folder = tmp_path / "m"
+    shutil.copytree(runtime.SHIPPED / "standard", folder)
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(card | {"format": 4}))
+    with pytest.raises(DataError, match=r"spectype 0\.1"):
+        runtime.load_model(folder)
 
 
 def test_flags_and_their_names_agree(model):

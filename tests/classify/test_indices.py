@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spectype.bulk import run as bulk
 from spectype.classify import batch
 from spectype.classify.columns import COLUMNS
-from spectype.classify.files import ClassifyConfig, measure_indices
 from spectype.cli import run
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.lines import INDICES, LINES
@@ -64,7 +64,7 @@ def files(tmp_path):
 
 def test_widths_and_errors_of_known_lines():
     n = 300
-    found = measure_indices(batch_of(np.tile(flux_of("He II 4686", "H beta"), (n, 1))))
+    found = batch.measure_indices(batch_of(np.tile(flux_of("He II 4686", "H beta"), (n, 1))))
     assert found.columns[:2] == ["CaK", "CaK_error"]
     width = found["HeII4686"].to_numpy()
     assert width.mean() == pytest.approx(WIDTH * 0.908, abs=0.03)  # 6.75 A are 1.69 sigma
@@ -79,13 +79,13 @@ def test_bad_pixels_and_a_cosmic_ray_do_not_count():
     flux[0, place] = 500.0  # a hit
     flux[0, place - 5 : place - 3], ivar[0, place - 5 : place - 3] = -90.0, 0.0
     dirty = Spectra(wave=WAVE, flux=flux, ivar=ivar, mask=clean.mask, meta={})
-    before, after = (measure_indices(s)["Hbeta"][0] for s in (clean, dirty))
+    before, after = (batch.measure_indices(s)["Hbeta"][0] for s in (clean, dirty))
     assert before == pytest.approx(WIDTH, rel=0.03)
     assert after == pytest.approx(before, rel=0.15)
     gone = clean.mask.copy()
     gone[:, place - 10 : place + 30] = True
     masked = Spectra(wave=WAVE, flux=flux, ivar=ivar, mask=gone, meta={})
-    row = measure_indices(masked).to_dicts()[0]
+    row = batch.measure_indices(masked).to_dicts()[0]
     assert row["Hbeta"] is None and row["Hbeta_error"] is None and row["Mgb"] is not None
 
 
@@ -93,7 +93,7 @@ def test_bad_pixels_and_a_cosmic_ray_do_not_count():
 def test_measured_at_rest_where_the_redshift_is_known(redshift):
     flux = flux_of("He II 4686", redshift=redshift)
     lost, known = (
-        measure_indices(batch_of(flux, snr=500, meta={"redshift": [z]}))["HeII4686"][0]
+        batch.measure_indices(batch_of(flux, snr=500, meta={"redshift": [z]}))["HeII4686"][0]
         for z in (-9999.0, redshift)
     )
     assert known == pytest.approx(WIDTH * 0.908, rel=0.03)
@@ -134,9 +134,9 @@ def test_parts_without_indices_are_not_resumed_with_them(files, tmp_path, monkey
         raise KeyboardInterrupt
 
     output = str(tmp_path / "o.parquet")
-    monkeypatch.setattr(batch, "write_table", stop)
+    monkeypatch.setattr(bulk, "write", stop)
     for indices in (False, True):
         with pytest.raises(KeyboardInterrupt):
-            batch.classify([str(files)], output, config=ClassifyConfig(indices=indices))
+            bulk.classify([str(files)], output, config=batch.ClassifyConfig(indices=indices))
         part = next((tmp_path / "o.parquet.parts").glob("*.parquet"))
         assert ("Hbeta" in pl.read_parquet(part).columns) == indices

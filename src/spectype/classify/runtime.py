@@ -104,7 +104,7 @@ class Model:
     @cached_property
     def grid_first(self) -> Resample | None:
         """The chain's grid, if spectra on its pixels may be moved there before all other steps."""
-        before = []
+        before: list[Any] = []
         for step in self.chain:
             if isinstance(step, Resample):
                 return step if all(isinstance(s, BadPixels) for s in before) else None

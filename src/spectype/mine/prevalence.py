@@ -109,7 +109,8 @@ def purity(probability: Floats, *, level: float = 0.9) -> tuple[Floats, Floats, 
     -------
     expected, low, high : ndarray, shape (n,)
         Mean of the probabilities down to each depth, and the quantiles of a beta distribution
-        with as many successes and failures as are expected and half of each (Jeffreys).
+        with as many successes and failures as are expected and half of each (Jeffreys), widened
+        to whole members.
     """
     from scipy.stats import beta
 
@@ -117,8 +118,10 @@ def purity(probability: Floats, *, level: float = 0.9) -> tuple[Floats, Floats, 
     members = np.cumsum(probability)
     a, b = members + 0.5, depth - members + 0.5
     low, high = (beta.ppf(q, a, b) for q in ((1 - level) / 2, (1 + level) / 2))
-    expected = members / depth
-    return expected, np.minimum(low, expected), np.maximum(high, expected)
+    # Members are whole: at a depth of 20, 19.99 expected ones are 19 or 20.
+    low = np.minimum(low, np.floor(members) / depth)
+    high = np.maximum(high, np.minimum(np.ceil(members), depth) / depth)
+    return members / depth, low, high
 
 
 def describe(prevalence: Mapping[str, float]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _page(stars: Sequence[tuple[Mapping[str, Any], Spectra, Match | None]], type
         grid = figure.add_gridspec(len(stars), 2, width_ratios=[1.6, 1.0])
         for number, (row, spectrum, match) in enumerate(stars):
             blue, whole = (figure.add_subplot(grid[number, i]) for i in (0, 1))
-            blue.set_title(_heading(row), pad=2, size=8.5)
+            blue.set_title(_heading(row), pad=28, size=8.5)
             _draw(blue, spectrum, match, row, between=BLUE, types=types)
             _draw(whole, spectrum, None, row, between=WHOLE, types="")
             whole.set_title(_second(row), pad=2, size=7.5, color=GREY)

@@ -134,7 +134,7 @@ class MK:
         prefix = self.luminosity_detail if self.luminosity_detail in _PREFIXES else ""
         body = self.type if self.range is None else _format_range(*self.range)
         if self.range is None and not math.isnan(self.code):
-            body = _exact(self.code)
+            body = exact(self.code)
         marks = self.peculiarities.split()
         if prefix.endswith("sd") or "VI" in self.luminosity_detail:
             marks = [mark for mark in marks if mark != "subdwarf"]
@@ -240,17 +240,22 @@ def format_code(code: float, half: bool = True) -> str:
     if math.isnan(code):
         return ""
     steps = 2 if half else 1
-    return _exact(math.floor(code * steps + 0.5) / steps)
+    return exact(math.floor(code * steps + 0.5) / steps)
 
 
-def _exact(code: float) -> str:
+def exact(code: float) -> str:
+    """Print a decimal code without rounding it.
+
+    >>> exact(42.25)
+    'G2.25'
+    """
     type, subclass = split(code)
     return f"{type}{subclass:.10g}"
 
 
 def _format_range(low: float, high: float) -> str:
-    end = _exact(high)
-    return f"{_exact(low)}-{end[1:] if end[0] == type_of(low) else end}"
+    end = exact(high)
+    return f"{exact(low)}-{end[1:] if end[0] == type_of(low) else end}"
 
 
 def _normalise(text: str) -> str:

@@ -271,7 +271,7 @@ def _normalise(text: str) -> str:
 def _parse_star(text: str, stripped: str) -> MK:
     if am := _AM_STAR.match(stripped):
         stripped = am.group(1) + am.group(2).strip(".") + "m" + stripped[am.end() :]
-    head = re.match(rf"(usd|esd|sd|d|g)?\s*([{TYPES}])", stripped)
+    head = re.match(rf"(?:(usd|esd|sd|d|g):?)?\s*([{TYPES}])", stripped)
     if head is None:
         return MK(text=text, kind="other", unparsed=stripped)
     prefix, type = head.group(1) or "", head.group(2)

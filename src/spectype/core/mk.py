@@ -74,8 +74,8 @@ _COMPANION = re.compile(rf"\s*\+\s*(?=[a-z]*[{TYPES}DWLT])")
 _DOUBT = re.compile(r"\s*[:?~]")
 _NOISE = re.compile(r"\s*(?:\+?[.?]{2,}|\+\?|\+$|[,;.*_])|\s+")
 _MARK = re.compile(
-    r"\s*(\(\(f[*+]?\)\)|\(\([en]\)\)|\([A-Za-z0-9*+ ]+\)"
-    r"|shell|comp|subdwarf|weak|strong|var|va|wk|met|lB|lamBoo|nn|sh|sp|EM|em"
+    r"\s*(\(\(f[*+]?\)\)|\(\([en]\)\)|\([A-Za-z0-9*+ _-]+\)"
+    r"|shell|comp|subdwarf|weak|strong|var|va|wk|met|lB|lamBoo|nn|sh|sp|sb|EM|em"
     r"|(?:Fe|CN|CH|Ca|Ba|Sr|Si|Cr|Eu|Mn|Hg|He|Ti|Mg|Zr|Hdel|C2|C|N|S)(?:[+-]?\d(?:\.\d+)?)?"
     r"|f[*+]?|[ehkmnpqsvwzE])",
     re.ASCII,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from spectype.classify.output import check_output, write_table
 from spectype.classify.paths import expand, take_shard
 from spectype.classify.runtime import DEFAULT, Model, digits, load_model, schema
+from spectype.classify.velocity import velocity_schema, with_velocity
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import atomic_path, read_json, write_json
 from spectype.core.indices import measure
@@ -27,7 +28,7 @@ from spectype.core.lines import INDICES
 from spectype.core.names import as_text
 from spectype.core.progress import track
 from spectype.core.spectra import FloatArray, Spectra
-from spectype.dataset.preprocess import BadPixels
+from spectype.dataset.preprocess import BadPixels, RestFrame, run_chain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,6 +60,9 @@ class ClassifyConfig:
         Processes; 0 takes all cores for many files and one for few.
     shard : str
         ``i/n`` types every n-th file, beginning with the i-th (1 to n).
+    velocity : bool
+        Add the radial velocity and its error, ``rv`` and ``rv_error`` [km/s], as columns after
+        the others.
     indices : bool
         Add line indices and equivalent widths with their errors, as columns after the others.
     """
@@ -70,6 +74,7 @@ class ClassifyConfig:
     unit: str | None = None
     workers: int = 0
     shard: str = "1/1"
+    velocity: bool = False
     indices: bool = False
 
 
@@ -81,7 +86,10 @@ def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFra
 
     try:
         spectra = read(path, frame=config.frame, columns=config.columns, unit=config.unit)
-        table = model.predict(spectra, system=config.system)
+        ready = run_chain(spectra, model.chain)
+        table = model.predict(ready, system=config.system, preprocess=False)
+        if config.velocity:
+            table = with_velocity(table, ready)
         faults = untyped(spectra, table["type"].is_null().to_numpy(), model.wave)
         if config.indices:
             table = table.hstack(measure_indices(spectra))
@@ -150,7 +158,8 @@ def index_schema() -> dict[str, Any]:
 
 def output_schema(config: ClassifyConfig) -> dict[str, Any]:
     """Polars types of the output's columns, in order."""
-    return schema() | (index_schema() if config.indices else {})
+    velocity = velocity_schema() if config.velocity else {}
+    return schema() | velocity | (index_schema() if config.indices else {})
 
 
 def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:
@@ -223,6 +232,12 @@ def classify(paths: Sequence[str], output: str, *, config: ClassifyConfig) -> di
 
     files = take_shard(expand(paths), config.shard)
     model = load_model(config.model)  # a bad model is said before the work starts
+    if config.velocity and any(isinstance(step, RestFrame) for step in model.chain):
+        raise UsageError(
+            "the model moves spectra to rest before it sees them",
+            path=model.folder,
+            remedy="leave --velocity, or use a model built without --rest-frame",
+        )
     if config.system not in ("mk", "survey"):
         raise UsageError(f"unknown system {config.system!r}", remedy="mk or survey")
     if output == "-":

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spectype.classify.velocity import STANDARDS, broad_shape
+from spectype.classify.correlation import broad_shape
+from spectype.classify.velocity import STANDARDS
 from spectype.core.files import atomic_path
 from spectype.core.grid import STANDARD_GRID
 from spectype.simulate import calibration

@@ -187,4 +187,4 @@ def test_a_model_that_sees_stars_at_rest_gives_none(tmp_path, monkeypatch):
     card = {**load_model().card, "chain": to_data(standard_chain(rest_frame=True))}
     monkeypatch.setattr(batch, "load_model", lambda name: Model(folder=tmp_path, card=card))
     with pytest.raises(UsageError, match="rest"):
-        classify([str(tmp_path)], "-", config=ClassifyConfig(velocity=True))
+        classify([str(tmp_path / "a.csv")], "-", config=ClassifyConfig(velocity=True))

@@ -1,19 +1,12 @@
 """Radial velocities: each spectrum against the simulated standards of its type.
 
-The spectrum and a standard, both without their broad shape, are compared by
-
-    chi2(v) = min over a of sum w (d - a t(v))^2,
-
-which expands into two correlations, ``sum w d t(v)`` and ``sum w t(v)^2``, so that masked pixels
-weigh nothing at any velocity. Fast Fourier transforms give all of the search range a pixel apart;
-about the minimum the same sums are evaluated at fractions of a pixel, exactly, by the shift
-theorem. The error is that of the curvature there, scaled by the reduced chi-square, by a factor and
-a floor that were fitted on real stars (`ERROR_FACTOR`, `ERROR_FLOOR`).
+The correlation's own error (`classify.correlation`) is widened by a factor and a floor that were
+fitted on real stars (`ERROR_FACTOR`, `ERROR_FLOOR`).
 
 Simulated standards are as good as their line list. Where library stars at rest showed them to be
 off (heads of TiO by up to 150 km/s), and where the light is not the star's (tellurics, interstellar
-Na D) or moves with its wind (H alpha), pixels are left out: `WINDOWS`. docs/experiments.md has the
-measurements.
+Na D and Ca II K) or moves with its wind (H alpha), pixels are left out: `WINDOWS`. docs/velocity.md
+has the figures, docs/experiments.md what was tried.
 """
 
 from __future__ import annotations
@@ -26,21 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.classify.correlation import flattened, peaks, transform
 from spectype.core.grid import LOG_STEP, SPEED_OF_LIGHT, STANDARD_GRID, resample
 from spectype.core.spectra import BoolArray, Spectra
+from spectype.core.spectra import FloatArray as Floats
 
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = NDArray[np.floating[Any]]
 STANDARDS = Path(__file__).parent / "models" / "velocity.npz"
 NOTE = "no velocity: "  #: how the notes of a spectrum without one begin
 
 STEP = LOG_STEP * np.log(10)  #: of a pixel, in ln(wavelength)
-REACH = 15  #: velocities searched [pixels to each side]: +-1,030 km/s
-_LENGTH = 4000  # of the transforms: the grid, and room for REACH so that nothing wraps round
-_SHAPE_HALF = 25  # half a running mean [pixels]; three of them take the broad shape
-_FRACTIONS = np.arange(-4, 5) * 0.25  # pixels about the minimum at which chi-square is evaluated
 _NEIGHBOURS = (-1, 0, 1)  # standards tried, along the sequence from the found type
 _HEIGHT = {"V": 0, "IV": 0, "III": 1, "II": 1, "I": 2}  # luminosity class to sequence
 
@@ -54,8 +44,6 @@ WINDOWS = {
 _COOL_FROM = 58.0  # K8
 _LEAST_PIXELS = 300  # of a window set, below which "red" is tried
 _LEAST_RED = 150
-_LEAST_SIGMA = 6.0  # significance of the correlation's peak
-_LEAST_LEAD = 9.0  # chi-square by which the peak must lead the next one
 
 #: What the standards of cool stars give too much [km/s]: the median of rest-frame libraries.
 OFFSET = {"cool": 3.0}
@@ -109,7 +97,7 @@ class VelocityStandards:
     @cached_property
     def transforms(self) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
         """Conjugate Fourier transforms of the flux and of its square, each (m, n_frequencies)."""
-        return _transform(self.flux).conj(), _transform(self.flux**2).conj()
+        return transform(self.flux).conj(), transform(self.flux**2).conj()
 
     def near(self, code: float, luminosity: str | None) -> list[int]:
         """Rows of the standard nearest in type and of its neighbours, of one sequence."""
@@ -230,16 +218,18 @@ def correlate(
     problem = [p or ("too few good pixels" if f else None) for p, f in zip(problem, few)]
     rows = np.flatnonzero([p is None for p in problem])
     velocity, sigma = np.full(n, np.nan), np.full(n, np.nan)
-    chosen = np.full(n, -1)
+    standard = np.full(n, -1)
     if rows.size:
         flux, weight = flattened(ready.flux[rows], ready.ivar[rows], good[rows], used[rows])
         near = np.array([standards.near(code[i], luminosity[i]) for i in rows])
-        v, s, chosen[rows], clear = _best(flux, weight, near, standards)
-        v -= np.where(code[rows] >= _COOL_FROM, OFFSET["cool"], 0.0)
-        velocity[rows], sigma[rows] = np.where(clear, v, np.nan), np.where(clear, s, np.nan)
-        for i in rows[~clear]:
+        plain, squared = standards.transforms
+        found = peaks(flux, weight, near, plain=plain, squared=squared)
+        standard[rows], sigma[rows] = found.standard, found.sigma * STEP * SPEED_OF_LIGHT
+        offset = np.where(code[rows] >= _COOL_FROM, OFFSET["cool"], 0.0)
+        velocity[rows] = SPEED_OF_LIGHT * np.expm1(found.lag * STEP) - offset
+        for i in rows[np.isnan(found.lag)]:
             problem[i] = "no line stands out"
-    return Velocities(velocity, sigma, chosen, problem)
+    return Velocities(velocity, sigma, standard, problem)
 
 
 @lru_cache(maxsize=1)
@@ -258,128 +248,3 @@ def _trusted(good: BoolArray, code: Floats) -> BoolArray:
     first = np.where((code >= _COOL_FROM)[:, None], windows["cool"], windows["warm"]) & good
     little = first.sum(axis=1, keepdims=True) < _LEAST_PIXELS
     return np.where(little, windows["red"] & good, first)
-
-
-def flattened(
-    flux: Floats, ivar: Floats, good: BoolArray, used: BoolArray
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Flux over its broad shape, minus 1, and its inverse variance; 0 where not used.
-
-    Parameters
-    ----------
-    flux, ivar, good : ndarray, shape (n, n_pix)
-        Spectra and their good pixels, of which the shape is made.
-    used : ndarray, shape (n, n_pix), bool
-        Pixels wanted.
-    """
-    shape = broad_shape(flux, good)
-    level = np.abs(np.where(good, shape, 0)).max(axis=1, keepdims=True)
-    ok = used & (shape > 0.01 * level)
-    safe = np.where(ok, shape, 1.0).astype(np.float32)
-    flat = np.where(ok, flux / safe - 1.0, 0.0)
-    # No star has a line of three times its light: what is left of cosmic rays and sky.
-    ok &= np.abs(flat) < 2.0
-    weight = np.where(ok, ivar * safe**2, 0.0)
-    weight /= np.maximum(weight.mean(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return np.where(ok, flat, 0.0).astype(np.float32), weight.astype(np.float32)
-
-
-def broad_shape(flux: Floats, good: BoolArray) -> NDArray[np.float32]:
-    """Mean flux about each pixel, bad ones left out, shape (n, n_pix).
-
-    Three running means, in effect a Gaussian of 1,760 km/s: narrow enough to take out what
-    calibration, dust and broad molecular bands do.
-    """
-    from scipy.ndimage import uniform_filter1d
-
-    total, count = np.where(good, flux, 0).astype(np.float32), good.astype(np.float32)
-    for _ in range(3):
-        total, count = (
-            uniform_filter1d(a, 2 * _SHAPE_HALF + 1, axis=-1, mode="constant")
-            for a in (total, count)
-        )
-    return np.asarray(np.where(count > 0.01, total / np.maximum(count, 0.01), 0), np.float32)
-
-
-def _transform(values: Floats) -> NDArray[np.complex64]:
-    return np.fft.rfft(values.astype(np.float32), _LENGTH, axis=-1).astype(np.complex64)
-
-
-def _best(
-    flux: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    near: NDArray[np.int64],
-    standards: VelocityStandards,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], BoolArray]:
-    """Velocity and formal error [km/s], standard, and whether the peak is clear, each (n,).
-
-    `near` (n, k) are the standards to try.
-    """
-    plain, squared = standards.transforms
-    data, weights = _transform(weight * flux), _transform(weight)
-    total = np.einsum("ij,ij->i", weight, flux**2).astype(np.float64)
-    gains = np.stack(
-        [_coarse(data * plain[t], weights * squared[t]) for t in near.T], axis=1
-    )  # fmt: skip
-    each = np.arange(len(flux))
-    which, place = np.unravel_index(
-        gains.reshape(len(flux), -1).argmax(axis=1), gains.shape[1:]
-    )  # fmt: skip
-    chosen = near[each, which]
-    gain = _fine(data * plain[chosen], weights * squared[chosen], place - REACH)
-    k = np.clip(gain.argmax(axis=1), 1, len(_FRACTIONS) - 2)
-    before, here, after = (gain[each, k + i] for i in (-1, 0, 1))
-    bend = 2 * here - before - after
-    inside = (bend > 0) & (here >= before) & (here >= after)
-    safe = np.where(inside, bend, 1.0)
-    step = _FRACTIONS[1] - _FRACTIONS[0]
-    lag = place - REACH + _FRACTIONS[k] + step * 0.5 * (after - before) / safe
-    used = (weight > 0).sum(axis=1)
-    reduced = (total - here) / np.maximum(used - 3, 1)
-    sigma = step * np.sqrt(2 * np.maximum(reduced, 0) / safe) * SPEED_OF_LIGHT * STEP
-    clear = inside & (np.abs(lag) < REACH) & (here > _LEAST_SIGMA**2 * reduced)
-    clear &= here - _runner_up(gains[each, which], place) > _LEAST_LEAD * reduced
-    return SPEED_OF_LIGHT * np.expm1(lag * STEP), sigma, chosen, clear
-
-
-def _coarse(top: NDArray[np.complex64], bottom: NDArray[np.complex64]) -> Floats:
-    """Gain in chi-square of whole-pixel shifts -REACH ... REACH, from the correlations' spectra."""
-    a, b = (np.fft.irfft(x, _LENGTH, axis=-1) for x in (top, bottom))
-    lags = np.arange(-REACH, REACH + 1)
-    return _gain(a[:, lags], b[:, lags])
-
-
-def _fine(
-    top: NDArray[np.complex64], bottom: NDArray[np.complex64], lag: NDArray[np.int64]
-) -> Floats:
-    """The same at `_FRACTIONS` about the whole-pixel shifts `lag` (n,)."""
-    shift, by_fractions = _turns()
-    to_lag = shift[lag[:, None] * np.arange(top.shape[1]) % _LENGTH]
-    a, b = (((x * to_lag) @ by_fractions).real.astype(np.float64) for x in (top, bottom))
-    return _gain(a, b)
-
-
-@lru_cache(maxsize=1)
-def _turns() -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
-    """Phases of the shift theorem: of whole pixels (_LENGTH,), of fractions (n_freq, n_fractions).
-
-    The latter carry the weights of the inverse transform of real values.
-    """
-    turn, frequency = 2j * np.pi / _LENGTH, np.arange(_LENGTH // 2 + 1)
-    weight = np.where((frequency == 0) | (frequency == _LENGTH // 2), 1.0, 2.0) / _LENGTH
-    whole = np.exp(turn * np.arange(_LENGTH))
-    parts = np.exp(turn * np.outer(frequency, _FRACTIONS)) * weight[:, None]
-    return whole.astype(np.complex64), parts.astype(np.complex64)
-
-
-def _gain(top: Floats, bottom: Floats) -> Floats:
-    """How much a standard lowers chi-square; nothing where lines would have to be turned over."""
-    return np.where((top > 0) & (bottom > 0), top**2 / np.maximum(bottom, 1e-12), 0.0)
-
-
-def _runner_up(gain: Floats, place: NDArray[np.int64]) -> Floats:
-    """Largest gain of a local peak other than the one at `place` (n,)."""
-    middle = gain[:, 1:-1]
-    peak = (middle >= gain[:, :-2]) & (middle >= gain[:, 2:])
-    peak &= np.abs(np.arange(1, gain.shape[1] - 1) - place[:, None]) > 1
-    return np.asarray(np.where(peak, middle, 0.0).max(axis=1))

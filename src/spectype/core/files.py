@@ -107,8 +107,12 @@ def check_writable(path: str | Path) -> Path:
     return target
 
 
-def check_writable_folder(path: str | Path) -> Path:
-    """Make the folder `path` if needed; raise `UsageError` if files cannot be made in it."""
+def check_writable_folder(path: str | Path, *, kind: str | None = None) -> Path:
+    """Make the folder `path` if needed; raise `UsageError` if files cannot be made in it.
+
+    Given the `kind` of artefact that is to be made there, a finished one of another kind is
+    refused as well: its manifest would be lost, and with it the artefact.
+    """
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,6 +122,15 @@ def check_writable_folder(path: str | Path) -> Path:
         raise UsageError(
             f"cannot be written to: {error.strerror}", path=folder, remedy="choose another output"
         ) from error
+    if kind is not None and (folder / MANIFEST).is_file():
+        content = read_json(folder / MANIFEST)
+        found = content.get("kind") if isinstance(content, dict) else None
+        if found != kind:
+            raise UsageError(
+                f"holds a {found or 'manifest that is not ours'} already, which would be lost",
+                path=folder,
+                remedy="choose another output",
+            )
     return folder
 
 

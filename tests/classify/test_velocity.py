@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spectype.bulk import run as bulk
 from spectype.classify import velocity
-from spectype.classify.batch import ClassifyConfig, classify, output_schema
-from spectype.classify.runtime import COLUMNS
+from spectype.classify.batch import ClassifyConfig, output_schema
+from spectype.classify.columns import COLUMNS
 from spectype.cli import run
 from spectype.core.errors import UsageError
 from spectype.core.grid import SPEED_OF_LIGHT, STANDARD_GRID
@@ -126,25 +127,28 @@ def test_the_red_alone_still_gives_a_velocity(light):
 
 
 def table_of(*rows):
-    names = ("type", "subclass_code", "luminosity", "notes")
-    schema = dict(zip(names, (pl.String, pl.Float64, pl.String, pl.String), strict=True))
+    names = ("type", "subclass_code", "luminosity", "notes", "kind")
+    types = (pl.String, pl.Float64, pl.String, pl.String, pl.String)
+    schema = dict(zip(names, types, strict=True))
     return pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
 
 
 def test_what_has_no_velocity_says_why(light):
-    spectra = observed(light["G"], [10.0, 10.0, 10.0, 10.0], snr=100)
+    spectra = observed(light["G"], [10.0] * 5, snr=100)
     mask, flux = spectra.mask.copy(), spectra.flux.copy()
     mask[1, 300:] = True
     flux[2] = 1 + np.random.default_rng(1).standard_normal(flux[2].shape)
-    g = ("G", 41.3, "V", None)
-    table = table_of(("G", 41.3, "V", "air"), g, g, (None, None, None, "empty"))
+    g = ("G", 41.3, "V", None, "star")
+    nothing = (None, None, None, "empty", "empty")
+    galaxy = (*g[:-1], "galaxy")
+    table = table_of(("G", 41.3, "V", "air", "star"), g, g, nothing, galaxy)
     found = velocity.with_velocity(table, replace(spectra, mask=mask, flux=flux))
     assert found.columns == [*table.columns, "rv", "rv_error"]
-    assert found["rv"].is_null().to_list() == [False, True, True, True]
-    assert found["rv_error"].is_null().to_list() == [False, True, True, True]
+    assert found["rv"].is_null().to_list() == [False, True, True, True, True]
+    assert found["rv_error"].is_null().to_list() == [False, True, True, True, True]
     assert found["notes"].to_list() == [
         "air", "no velocity: too few good pixels", "no velocity: no line stands out",
-        "empty; no velocity: no type",
+        "empty; no velocity: no star's type", "no velocity: no star's type",
     ]  # fmt: skip
     assert abs(found["rv"][0] - 10) < 3 * found["rv_error"][0]
 
@@ -180,11 +184,10 @@ def test_columns_stand_between_notes_and_indices(light, tmp_path, capsys):
 
 
 def test_a_model_that_sees_stars_at_rest_gives_none(tmp_path, monkeypatch):
-    from spectype.classify import batch
     from spectype.classify.runtime import Model, load_model
     from spectype.dataset.preprocess import standard_chain, to_data
 
     card = {**load_model().card, "chain": to_data(standard_chain(rest_frame=True))}
-    monkeypatch.setattr(batch, "load_model", lambda name: Model(folder=tmp_path, card=card))
+    monkeypatch.setattr(bulk, "load_model", lambda name: Model(folder=tmp_path, card=card))
     with pytest.raises(UsageError, match="rest"):
-        classify([str(tmp_path / "a.csv")], "-", config=ClassifyConfig(velocity=True))
+        bulk.classify([str(tmp_path / "a.csv")], "-", config=ClassifyConfig(velocity=True))

@@ -41,6 +41,7 @@ WINDOWS = {
     # Where there is little of the above: H alpha, and the red arm with its own zero point.
     "red": ((5903, 6270), (6320, 6850), (8400, 8800)),
 }
+_NO_STARS = ("galaxy", "quasar", "empty", "fault")  # kinds without a star's lines
 _COOL_FROM = 58.0  # K8
 _LEAST_PIXELS = 300  # of a window set, below which "red" is tried
 _LEAST_RED = 150
@@ -147,14 +148,15 @@ def measure_velocity(ready: Spectra, table: pl.DataFrame) -> pl.DataFrame:
         Through the model's chain. Their wavelengths are taken as they are: heliocentric where the
         file's are.
     table : polars.DataFrame
-        Their types: columns ``type``, ``subclass_code``, ``luminosity``, as from `Model.predict`.
+        Their types: columns ``type``, ``subclass_code``, ``luminosity``, ``kind`` of
+        `Model.predict`.
 
     Returns
     -------
     polars.DataFrame
-        ``rv`` and ``rv_error`` [km/s], positive when receding; null without a type, with too few
-        good pixels where the standards can be trusted, or without a peak of the correlation that
-        stands out.
+        ``rv`` and ``rv_error`` [km/s], positive when receding; null without a star's type, with too
+        few good pixels where the standards can be trusted, or without a peak of the correlation
+        that stands out.
     """
     return _columns(_measure_typed(ready, table), table)
 
@@ -167,10 +169,10 @@ def velocity_schema() -> dict[str, Any]:
 
 
 def _measure_typed(ready: Spectra, table: pl.DataFrame) -> Velocities:
-    import polars as pl
-
-    code = table["subclass_code"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return correlate(ready, code=code, luminosity=table["luminosity"].to_list())
+    codes = zip(table["subclass_code"].to_list(), table["kind"].to_list())
+    code = [np.nan if c is None or kind in _NO_STARS else c for c, kind in codes]
+    luminosity = table["luminosity"].to_list()
+    return correlate(ready, code=np.array(code, np.float64), luminosity=luminosity)
 
 
 def _columns(found: Velocities, table: pl.DataFrame) -> pl.DataFrame:
@@ -211,7 +213,7 @@ def correlate(
     if ready.wave.shape != STANDARD_GRID.shape or not np.allclose(ready.wave, STANDARD_GRID):
         ready = resample(ready, wave=STANDARD_GRID)
     n = len(ready)
-    problem: list[str | None] = [None if np.isfinite(c) else "no type" for c in code]
+    problem: list[str | None] = [None if np.isfinite(c) else "no star's type" for c in code]
     good = ~ready.mask & (ready.ivar > 0) & np.isfinite(ready.flux)
     used = _trusted(good, code)
     few = used.sum(axis=1) < _LEAST_RED

@@ -29,8 +29,8 @@ from spectype.generate.factors import (
 )
 from spectype.generate.harmonise import finite_arrays, harmonise, known_codes, select
 from spectype.learn import series
+from spectype.learn.split import make_split
 from spectype.learn.targets import source_of
-from spectype.learn.training import make_split
 
 log = logging.getLogger("spectype")
 FORMAT = 2  #: of the training; a checkpoint of another one does not resume

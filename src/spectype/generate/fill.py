@@ -21,7 +21,7 @@ from spectype.generate.factors_training import train_standard
 from spectype.generate.registry import load_generator
 from spectype.generate.samples import write_samples
 from spectype.learn.recipe import TrainConfig
-from spectype.learn.training import make_split
+from spectype.learn.split import make_split
 
 log = logging.getLogger("spectype")
 PER_TYPE = 400  #: samples a type, as in the experiment

@@ -14,7 +14,7 @@ from spectype.dataset.preprocess import MinMax, Smooth
 from spectype.dataset.store import Store
 from spectype.generate.gan import GanConfig, Scaling
 from spectype.generate.harmonise import finite_arrays, harmonise, select
-from spectype.learn.training import make_split
+from spectype.learn.split import make_split
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra

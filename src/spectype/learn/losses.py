@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from spectype.core import mk
 
@@ -16,11 +15,17 @@ def type_sums(probability: Tensor) -> Tensor:
     return probability.view(len(probability), len(mk.TYPES), -1).sum(2)
 
 
-def sequence_loss(probability: Tensor, soft: Tensor, kind: Tensor, type_weight: float) -> Tensor:
-    """Cross entropies with a soft label along the sequence and with its type, weighted, (n,)."""
+def sequence_loss(
+    probability: Tensor, soft: Tensor, allowed: Tensor, type_weight: float
+) -> Tensor:  # fmt: skip
+    """Cross entropies with a soft label along the sequence and with its types, weighted, (n,).
+
+    Of the types that a label leaves `allowed` (n, 7) the sum counts: ``OB`` says that the star is
+    O or B, not how likely either is.
+    """
     along = -(soft * probability.clamp(min=1e-7).log()).sum(1)
-    types = type_sums(probability).clamp(min=1e-7).log()
-    return along + type_weight * functional.nll_loss(types, kind, reduction="none")
+    types = (type_sums(probability) * allowed).sum(1)
+    return along - type_weight * types.clamp(min=1e-7).log()
 
 
 def disagreement(logits: Sequence[Tensor], alike: Tensor, n: int) -> Tensor:

@@ -209,13 +209,13 @@ class Session:
         config, t = self.recipe.train, self.targets
         sequence, survey, luminosity, outlier = outputs
         put = {name: torch.as_tensor(getattr(t, name)[rows], device=self.device) for name in
-               ("sequence", "type_index", "luminosity", "outlier", "survey", "weight")}  # fmt: skip
+               ("sequence", "allowed", "luminosity", "outlier", "survey", "weight")}  # fmt: skip
         mine = torch.softmax(torch.where(put["survey"][:, None], survey, sequence), dim=1)
         viewed = view(torch.softmax(sequence, dim=1))
         real = ~fake
         weight = put["weight"] * real * torch.as_tensor(self.extra[rows], device=self.device)
-        typed = (put["type_index"] >= 0) & real
-        label = put["sequence"], put["type_index"].clamp(min=0), config.type_weight
+        typed = put["allowed"].any(dim=1) & real
+        label = put["sequence"], put["allowed"], config.type_weight
         each = sequence_loss(mine, *label)
         each = each + config.survey_weight * put["survey"] * sequence_loss(viewed, *label)
         total = (weight * typed * each).sum() / (weight * typed).sum().clamp(min=1)
@@ -233,7 +233,7 @@ class Session:
             outlier, torch.nan_to_num(odd), reduction="none"
         )
         total = total + 0.3 * (by_odd * known).sum() / known.sum().clamp(min=1)
-        right = (type_sums(mine).argmax(1) == put["type_index"]) & typed
+        right = put["allowed"].gather(1, type_sums(mine).argmax(1, keepdim=True))[:, 0] & typed
         return total, int(right.sum()), int(typed.sum())
 
     @torch.no_grad()

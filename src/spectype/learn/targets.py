@@ -1,4 +1,4 @@
-"""What a label says: soft targets along the sequence, weights, systems, star-disjoint splits."""
+"""What a label says: soft targets along the sequence, allowed types, weights, systems."""
 
 from __future__ import annotations
 
@@ -62,6 +62,8 @@ class Targets:
         Soft distribution along the sequence; zero where the label has no subclass.
     type_index : ndarray, shape (n,), int64
         0-6 for O-M, -1 where there is no type.
+    allowed : ndarray, shape (n, 7), bool
+        Types that the label leaves open: the one it names, O and B for ``OB``, none without a type.
     luminosity : ndarray, shape (n,), int64
         0-4 for I-V, -1 where not known.
     outlier : ndarray, shape (n,), float32
@@ -76,6 +78,7 @@ class Targets:
 
     sequence: NDArray[np.float32]
     type_index: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
     luminosity: NDArray[np.int64]
     outlier: NDArray[np.float32]
     survey: NDArray[np.bool_]
@@ -92,7 +95,8 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     Parameters
     ----------
     meta : polars.DataFrame
-        Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``.
+        Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``; ``code_low`` and
+        ``code_high`` where the store has them.
     balance : float
         0 draws spectra as they are, 1 draws every part of the sequence equally often.
     label_spread : float
@@ -103,23 +107,50 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     spread = label_spread * np.array([s.spread for s in sources])
     types = [mk.index(t) if t else -1 for t in meta["type"].to_list()]
     type_index = np.array(types, np.int64)
+    low, high = type_range(meta, code, type_index)
+    middles = 10.0 * np.arange(len(mk.TYPES)) + 5.0
+    allowed = (low[:, None] < middles) & (middles < high[:, None])
     kinds = np.array([k in OUTLIER_KINDS for k in meta["kind"].to_list()])
     # A library's star without any label is unknown to us, but no stranger.
     labels = meta["subclass"].to_list() if "subclass" in meta.columns else ["?"] * len(kinds)
     kinds &= np.array([bool(label) for label in labels])
-    outlier = np.where(type_index >= 0, 0.0, np.where(kinds, 1.0, np.nan))
+    outlier = np.where(allowed.any(axis=1), 0.0, np.where(kinds, 1.0, np.nan))
     classes = list(mk.LUMINOSITIES)
     luminosity = [classes.index(v) if v in classes else -1 for v in meta["luminosity"].to_list()]
     survey = np.array([s.survey for s in sources])
     return Targets(
         sequence=soft_targets(code, spread),
         type_index=type_index,
+        allowed=allowed,
         luminosity=np.array(luminosity, np.int64),
         outlier=outlier.astype(np.float32),
         survey=survey,
         weight=np.array([s.weight for s in sources], np.float32),
-        balance=balance_weights(code, type_index, survey, power=balance),
+        balance=balance_weights(
+            np.where(np.isnan(code), (low + high) / 2, code),
+            np.asarray(allowed.any(axis=1)),
+            survey,
+            power=balance,
+        ),
     )
+
+
+def type_range(
+    meta: pl.DataFrame, code: NDArray[np.float64], type_index: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest code that a label leaves open for the type, each (n,); NaN without one.
+
+    A label that names a type leaves that; of one that does not, ``OB``, the store has the range.
+    """
+    low = np.where(type_index >= 0, 10.0 * type_index, np.nan)
+    high = low + 10.0
+    if "code_low" in meta.columns:
+        ends = [
+            meta[name].cast(float).to_numpy().astype(float) for name in ("code_low", "code_high")
+        ]
+        open_ = (type_index < 0) & np.isnan(code) & ~np.isnan(ends[0])
+        low, high = (np.where(open_, end, known) for end, known in zip(ends, (low, high)))
+    return low, high
 
 
 def source_of(survey: str | None) -> Source:
@@ -144,8 +175,8 @@ def soft_targets(code: NDArray[np.float64], spread: NDArray[np.float64]) -> NDAr
 
 
 def balance_weights(
-    code: NDArray[np.float64],
-    type_index: NDArray[np.int64],
+    place: NDArray[np.float64],
+    typed: NDArray[np.bool_],
     survey: NDArray[np.bool_],
     *,
     power: float,
@@ -153,12 +184,10 @@ def balance_weights(
     """Drawing probabilities (n,) that even out the sequence, within each system.
 
     The density along the sequence is smoothed over two subclasses; a spectrum is drawn in
-    proportion to density**-power. Typed stars without subclass count with their type's middle.
-    Rows without a type share a tenth of the draws.
+    proportion to density**-power. A star without subclass has its `place` in the middle of its
+    type, or of what its label leaves open. Rows that are not `typed` share a tenth of the draws.
     """
-    place = np.where(np.isnan(code), 10.0 * type_index + 5.0, code)
     weight = np.zeros(len(place))
-    typed = type_index >= 0
     for system in (False, True):
         rows = np.flatnonzero(typed & (survey == system))
         if not rows.size:
@@ -174,37 +203,3 @@ def balance_weights(
     if others.size:
         weight[others] = 0.1 * weight.sum() / others.size
     return np.asarray(weight / weight.sum())
-
-
-def split_by_star(
-    star: NDArray[np.str_], type_index: NDArray[np.int64], *, seed: int, shares: tuple[float, float]
-) -> NDArray[np.str_]:
-    """Split rows into train, validation and test so that no star is on two sides.
-
-    Parameters
-    ----------
-    star : ndarray of str, shape (n,)
-        Star of each row.
-    type_index : ndarray, shape (n,), int64
-        Type of each row (-1 unknown): stars are dealt type by type, so rare types reach
-        every part.
-    seed : int
-        Seed.
-    shares : (float, float)
-        Shares of stars for validation and for test.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-        ``"train"``, ``"validation"`` or ``"test"``.
-    """
-    names, first, inverse = np.unique(star, return_index=True, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    part = np.full(names.size, "train", dtype="<U10")
-    for kind in np.unique(type_index):
-        members = rng.permutation(np.flatnonzero(type_index[first] == kind))
-        n_test = round(shares[1] * members.size)
-        n_validation = round(shares[0] * members.size)
-        part[members[:n_test]] = "test"
-        part[members[n_test : n_test + n_validation]] = "validation"
-    return np.asarray(part[inverse])

@@ -14,8 +14,9 @@ from spectype.cli import VERBS, run
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "spectype"
-ROOMS = ["core", "surveys", "catalogue", "archive", "dataset", "simulate", "classify", "draw",
-         "learn", "judge", "generate", "fidelity", "study", "bench", "web", "cli"]  # fmt: skip
+ROOMS = ["core", "formats", "reading", "surveys", "catalogue", "archive", "dataset", "simulate",
+         "classify", "draw", "learn", "judge", "generate", "fidelity", "study", "bench",
+         "web", "cli"]  # fmt: skip
 UPWARD = {"learn/export.py", "judge/baselines.py"}  # they know the study's network by name
 
 

@@ -24,8 +24,8 @@ from spectype.archive.records import Journal, Record, counts, write_table
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.progress import track
+from spectype.formats.source import GZIP_MAGIC
 from spectype.surveys import lamost_names
-from spectype.surveys.source import GZIP_MAGIC
 
 KIND = "raw"
 MEAN_BYTES = 44_500  #: of one .fits.gz, measured on 2,090 files

@@ -17,7 +17,8 @@ from spectype.learn.recipe import TrainConfig
 from spectype.learn.split import make_split
 from spectype.study import sweep, sweep_figure
 from spectype.study.fitting import Fit
-from spectype.study.network import ReferenceBody, ReferenceConfig
+from spectype.study.network import ReferenceBody
+from spectype.study.recipes import ReferenceConfig
 from spectype.study.sweep import SWEEPS, filters_of, run_sweeps, search
 from tests.stars import star_batch
 

@@ -21,7 +21,7 @@ from spectype.learn.session import choose_device
 from spectype.learn.split import make_split
 from spectype.learn.targets import make_targets
 from spectype.study.fitting import Fit, prepared
-from spectype.study.network import ReferenceConfig
+from spectype.study.recipes import ReferenceConfig
 from spectype.study.training import train_reference
 
 log = logging.getLogger("spectype")

@@ -32,7 +32,8 @@ from spectype.learn.split import make_split
 from spectype.learn.targets import make_targets
 from spectype.learn.training import type_counts
 from spectype.study.fitting import Fit, prepared
-from spectype.study.network import ReferenceConfig, describe
+from spectype.study.network import describe
+from spectype.study.recipes import ReferenceConfig
 
 if TYPE_CHECKING:
     pass

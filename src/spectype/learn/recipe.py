@@ -61,6 +61,12 @@ class AugmentConfig:
         Share of spectra with sky-line residuals or a wrong sky level.
     hide_shape : float
         Share of spectra whose broad shape is hidden from the network.
+    telluric : float
+        Share of spectra whose telluric bands are masked: a network that sees them in every
+        spectrum of one survey and in none of another's learns the survey.
+    ripple : float
+        Share of spectra with a calibration that wavers by up to 5 % over 40 to 250 Angstrom, as
+        badly joined echelle orders do.
     """
 
     velocity: float = 120.0
@@ -73,6 +79,8 @@ class AugmentConfig:
     gaps: float = 0.3
     sky: float = 0.25
     hide_shape: float = 0.25
+    telluric: float = 0.5
+    ripple: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,10 @@ class TrainConfig:
         batch is then drawn twice. 0: none.
     luminosity_weight : float
         Weight of the loss of the luminosity class.
+    kind_weight : float
+        Weight of the loss of the kind of object.
+    distil : float
+        Where there are teachers: share of what they say in the loss, beside the labels.
     validation : float
         Share of stars for early stopping and calibration.
     test : float
@@ -161,6 +173,8 @@ class TrainConfig:
     survey_weight: float = 0.4
     consistency: float = 0.2
     luminosity_weight: float = 0.3
+    kind_weight: float = 0.3
+    distil: float = 0.5
     validation: float = 0.1
     test: float = 0.2
     leave_out: tuple[str, ...] = ()

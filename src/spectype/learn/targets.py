@@ -1,4 +1,4 @@
-"""What a label says: soft targets along the sequence, allowed types, weights, systems."""
+"""What a label says: soft targets along the sequence, weights, systems."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.core import mk
+from spectype.core import kinds, mk
 from spectype.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BINS_PER_SUBCLASS = 2
 N_BINS = len(mk.TYPES) * 10 * BINS_PER_SUBCLASS
 CROSSING = 0.1  #: weight of the part of a soft label in the neighbouring type
+UNSURE = 1.5  #: spread [subclass] from which a label does not say on which side of a boundary
 #: Decimal code of each half-subclass bin, shape (N_BINS,).
 BIN_CODES: NDArray[np.float64] = np.arange(N_BINS) / BINS_PER_SUBCLASS
 
@@ -47,6 +48,7 @@ class Source:
 SOURCES = {
     "lamost": Source(spread=1.1, weight=1.0, survey=True),
     "sdss_faststars": Source(spread=2.5, weight=0.3),
+    "sdss_dr2": Source(spread=1.5, weight=0.5),
     "sdss_templates": Source(spread=1.0, weight=0.7),
     "synthetic": Source(spread=0.6, weight=0.5),
 }
@@ -60,16 +62,19 @@ class Targets:
     ----------
     sequence : ndarray, shape (n, N_BINS), float32
         Soft distribution along the sequence; zero where the label has no subclass.
+    types : ndarray, shape (n, 7), float32
+        Soft label of the type: one type, or, where the label is unsure, what `sequence` leaves
+        to each; O and B alike for ``OB``; zero where there is no type.
     type_index : ndarray, shape (n,), int64
         0-6 for O-M, -1 where there is no type.
-    allowed : ndarray, shape (n, 7), bool
-        Types that the label leaves open: the one it names, O and B for ``OB``, none without a type.
     luminosity : ndarray, shape (n,), int64
         0-4 for I-V, -1 where not known.
-    outlier : ndarray, shape (n,), float32
-        1 for what is known not to be a normal star, 0 for typed stars, NaN where not known.
+    kind : ndarray, shape (n,), int64
+        Index into `core.kinds.KINDS`, -1 where not known.
     survey : ndarray, shape (n,), bool
         Labels of a survey's system.
+    anchored : ndarray, shape (n,), bool
+        Those of a survey's labels that may say something of the MK type: not its catch-alls.
     weight : ndarray, shape (n,), float32
         Weight in the loss.
     balance : ndarray, shape (n,), float64
@@ -77,16 +82,14 @@ class Targets:
     """
 
     sequence: NDArray[np.float32]
+    types: NDArray[np.float32]
     type_index: NDArray[np.int64]
-    allowed: NDArray[np.bool_]
     luminosity: NDArray[np.int64]
-    outlier: NDArray[np.float32]
+    kind: NDArray[np.int64]
     survey: NDArray[np.bool_]
+    anchored: NDArray[np.bool_]
     weight: NDArray[np.float32]
     balance: NDArray[np.float64]
-
-
-OUTLIER_KINDS = ("galaxy", "quasar", "unknown", "white dwarf", "carbon", "cataclysmic", "emission")
 
 
 def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.0) -> Targets:
@@ -95,8 +98,9 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     Parameters
     ----------
     meta : polars.DataFrame
-        Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``; ``code_low`` and
-        ``code_high`` where the store has them.
+        Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``; where the store has them,
+        ``label_spread``, the standard deviation of a spectrum's own label [subclass], wins over
+        its source's, and ``code_low`` and ``code_high`` are the range of a label without a type.
     balance : float
         0 draws spectra as they are, 1 draws every part of the sequence equally often.
     label_spread : float
@@ -105,52 +109,76 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     sources = [source_of(s) for s in meta["survey"].to_list()]
     code = meta["code"].cast(float).to_numpy().astype(float)
     spread = label_spread * np.array([s.spread for s in sources])
+    if "label_spread" in meta.columns:
+        own = meta["label_spread"].cast(float).to_numpy().astype(float)
+        spread = np.where(own > 0, own, spread)
     types = [mk.index(t) if t else -1 for t in meta["type"].to_list()]
     type_index = np.array(types, np.int64)
-    low, high = type_range(meta, code, type_index)
-    middles = 10.0 * np.arange(len(mk.TYPES)) + 5.0
-    allowed = (low[:, None] < middles) & (middles < high[:, None])
-    kinds = np.array([k in OUTLIER_KINDS for k in meta["kind"].to_list()])
-    # A library's star without any label is unknown to us, but no stranger.
-    labels = meta["subclass"].to_list() if "subclass" in meta.columns else ["?"] * len(kinds)
-    kinds &= np.array([bool(label) for label in labels])
-    outlier = np.where(allowed.any(axis=1), 0.0, np.where(kinds, 1.0, np.nan))
     classes = list(mk.LUMINOSITIES)
     luminosity = [classes.index(v) if v in classes else -1 for v in meta["luminosity"].to_list()]
     survey = np.array([s.survey for s in sources])
+    sequence = soft_targets(code, spread)
+    open_ = open_types(meta, type_index)
+    soft = np.where(
+        (type_index >= 0)[:, None], soft_types(sequence, type_index, unsure=spread >= UNSURE), open_
+    )
+    typed = np.asarray(soft.any(axis=1))
     return Targets(
-        sequence=soft_targets(code, spread),
+        sequence=sequence,
+        types=soft.astype(np.float32),
         type_index=type_index,
-        allowed=allowed,
         luminosity=np.array(luminosity, np.int64),
-        outlier=outlier.astype(np.float32),
+        kind=kind_targets(meta, typed),
         survey=survey,
+        anchored=survey & ~caught_all(code),
         weight=np.array([s.weight for s in sources], np.float32),
-        balance=balance_weights(
-            np.where(np.isnan(code), (low + high) / 2, code),
-            np.asarray(allowed.any(axis=1)),
-            survey,
-            power=balance,
-        ),
+        balance=balance_weights(place_of(code, soft), typed, survey, power=balance),
     )
 
 
-def type_range(
-    meta: pl.DataFrame, code: NDArray[np.float64], type_index: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest code that a label leaves open for the type, each (n,); NaN without one.
-
-    A label that names a type leaves that; of one that does not, ``OB``, the store has the range.
-    """
-    low = np.where(type_index >= 0, 10.0 * type_index, np.nan)
-    high = low + 10.0
+def open_types(meta: pl.DataFrame, type_index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares (n, 7) of the types that a label without a type leaves open: ``OB`` is O or B."""
+    shares = np.zeros((len(type_index), len(mk.TYPES)))
     if "code_low" in meta.columns:
-        ends = [
+        low, high = (
             meta[name].cast(float).to_numpy().astype(float) for name in ("code_low", "code_high")
-        ]
-        open_ = (type_index < 0) & np.isnan(code) & ~np.isnan(ends[0])
-        low, high = (np.where(open_, end, known) for end, known in zip(ends, (low, high)))
-    return low, high
+        )
+        middle = 10.0 * np.arange(len(mk.TYPES)) + 5.0
+        inside = (low[:, None] < middle) & (middle < high[:, None]) & (type_index < 0)[:, None]
+        shares = inside / np.maximum(inside.sum(axis=1), 1)[:, None]
+    return shares
+
+
+def place_of(code: NDArray[np.float64], types: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where a star stands on the sequence, (n,): its code, or the middle of what its label says."""
+    return np.where(np.isnan(code), types @ (10.0 * np.arange(len(mk.TYPES)) + 5.0), code)
+
+
+#: Subclasses that LAMOST's pipeline gives to stars of many types: beside their neighbours in MILES
+#: "F9" spans F8 to K0, "G5" G5 to K1, and "F2" lies near F8 (docs/experiments.md, 2026-11-25).
+CATCH_ALLS = ((32.0, 33.5), (38.0, 39.5), (44.0, 45.5))
+
+
+def caught_all(code: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which codes (n,) lie in one of a survey's `CATCH_ALLS`, shape (n,)."""
+    return np.asarray(np.any([(code >= low) & (code <= high) for low, high in CATCH_ALLS], axis=0))
+
+
+def kind_targets(meta: pl.DataFrame, typed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Index of each row's kind (n,), -1 where nothing is known.
+
+    A star with a type is a star unless its label says more. A label that no type was found in
+    ("HB", "AGB") does not make it a stranger, and a library's star without any label is unknown
+    to us, but no stranger either.
+    """
+    found = [kinds.of_label(kind) for kind in meta["kind"].to_list()]
+    index = np.array([-1 if k in (None, "other") else kinds.KINDS.index(str(k)) for k in found])
+    sure = (
+        meta["kind"].is_in(["brown dwarf", "S star", "Wolf-Rayet", "planetary nebula"]).to_numpy()
+    )
+    index = np.where(sure, kinds.KINDS.index("other"), index)
+    untyped_star = (index == kinds.STAR) & ~typed
+    return np.asarray(np.where(untyped_star, -1, index), np.int64)
 
 
 def source_of(survey: str | None) -> Source:
@@ -169,9 +197,18 @@ def soft_targets(code: NDArray[np.float64], spread: NDArray[np.float64]) -> NDAr
     offset = (BIN_CODES - code[:, None]) / spread[:, None]
     weight = np.exp(-0.5 * np.nan_to_num(offset, nan=1e3) ** 2)
     same = np.floor(BIN_CODES / 10) == np.floor(code / 10)[:, None]
-    weight *= np.where(same, 1.0, CROSSING)
+    weight *= np.where(same | (spread >= UNSURE)[:, None], 1.0, CROSSING)
     total = weight.sum(axis=1, keepdims=True)
     return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 0.0).astype(np.float32)
+
+
+def soft_types(
+    sequence: NDArray[np.float32], type_index: NDArray[np.int64], *, unsure: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Labels of the seven types, shape (n, 7): see `Targets.types`."""
+    one = np.eye(len(mk.TYPES), dtype=np.float32)[type_index] * (type_index >= 0)[:, None]
+    sums = sequence.reshape(len(sequence), len(mk.TYPES), -1).sum(axis=2)
+    return np.where((unsure & sequence.any(axis=1))[:, None], sums, one).astype(np.float32)
 
 
 def balance_weights(
@@ -184,8 +221,7 @@ def balance_weights(
     """Drawing probabilities (n,) that even out the sequence, within each system.
 
     The density along the sequence is smoothed over two subclasses; a spectrum is drawn in
-    proportion to density**-power. A star without subclass has its `place` in the middle of its
-    type, or of what its label leaves open. Rows that are not `typed` share a tenth of the draws.
+    proportion to density**-power. Rows that are not `typed` share a tenth of the draws.
     """
     weight = np.zeros(len(place))
     for system in (False, True):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FORMAT = 5  #: of model.json
-_RELEASES = {4: "0.1"}  # spectype that reads an older format
+_RELEASES = {4: "0.1 (tag first)"}  # spectype that reads an older format
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")

@@ -13,6 +13,7 @@ from typing import NoReturn
 VERBS: dict[str, tuple[str, str]] = {
     "classify": ("spectype.cli.classify:classify", "Type spectra: files in, a table out."),
     "results": ("spectype.cli.results:app", "Join, check and sum up shards of results."),
+    "mine": ("spectype.cli.mine:mine", "Hunt the rare stars among typed spectra."),
     "plot": ("spectype.cli.plot:app", "Draw a spectrum with its type; compare spectra."),
     "catalogue": ("spectype.cli.catalogue:app", "Summarise, split and sample a catalogue."),
     "fetch": ("spectype.cli.fetch:app", "Download spectra and catalogues from the archives."),
@@ -78,7 +79,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on `arguments` and return the exit status.
 
     0 done; 1 nothing could be done; 2 bad usage; 3 done, but some rows carry an error;
-    130 interrupted (rerun to resume).
+    130 or 143 ended by SIGINT or SIGTERM (rerun to resume).
     """
     tokens, config = take_config(list(sys.argv[1:] if arguments is None else arguments))
     wanted = [word for word in VOLUMES if word in tokens]

@@ -14,7 +14,7 @@ from spectype.core.spectra import Spectra
 from spectype.formats.source import Source, load
 from spectype.reading import generic
 from spectype.reading.names import ColumnChoice
-from spectype.surveys import jacoby, lamost, sdss
+from spectype.surveys import desi, jacoby, lamost, lamost_mrs, sdss, sdss_v
 from spectype.surveys.libraries import LIBRARIES, Library
 
 __all__ = ["SURVEYS", "Survey", "read"]
@@ -81,6 +81,27 @@ SURVEYS: tuple[Survey, ...] = (
         citation=lamost.CITATION,
         recognise=lamost.recognise,
         read=_read_lamost,
+    ),
+    Survey(
+        name="lamost_mrs",
+        title="LAMOST medium-resolution survey",
+        citation=lamost_mrs.CITATION,
+        recognise=lamost_mrs.recognise,
+        read=lambda source, frame: lamost_mrs.read(source, frame=frame),
+    ),
+    Survey(
+        name="desi",
+        title="DESI coadds and spectra",
+        citation=desi.CITATION,
+        recognise=desi.recognise,
+        read=lambda source, frame: desi.read(source, frame=frame),
+    ),
+    Survey(
+        name="sdss_v",
+        title="SDSS-V Milky Way Mapper (mwmVisit, mwmStar)",
+        citation=sdss_v.CITATION,
+        recognise=sdss_v.recognise,
+        read=lambda source, frame: sdss_v.read(source, frame=frame),
     ),
     Survey(
         name="sdss",

@@ -1,7 +1,7 @@
 """What people's files look like: stars and rows told apart, cards, masks, dialects, units.
 
-Each case is a toy star (or several) in a file of some habit; `read` must give the stars in order, at
-their wavelengths. The situations come from public bug reports.
+Each case is a toy star (or several) in a file of some habit; `read` must give the stars in order,
+at their wavelengths. The situations come from public bug reports.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def ecsv() -> bytes:
 
 def votable() -> bytes:
     out = io.BytesIO()
-    made = Table({"wavelength": WAVE, "flux": F})
-    made["wavelength"].unit = "Angstrom"
+    made = Table({"wavelength": WAVE / 10, "flux": F})
+    made["wavelength"].unit = "nm"
     made.write(out, format="votable")
     return out.getvalue()
 
@@ -214,7 +214,7 @@ TEXTS = {
     "Ocean Optics": b"Data from x\n\n>>>>>Begin Spectral Data<<<<<\n" + PLAIN,
     "footer": PLAIN + b"END\n",
     "Ctrl-Z": PLAIN + b"\x1a",
-    "Windows' NaN": PLAIN + b"9101.0 1.#QNAN\n9102.0 ****\n",
+    "Windows' NaN": PLAIN + b"9080.35 1.#QNAN\n9082.44 ****\n",
     "decimal commas, semicolons": text(WAVE, F, sep=";").replace(b".", b","),
     "decimal commas, tabs": text(WAVE, F, sep="\t", head="wave\tflux\n").replace(b".", b","),
     "decimal commas, blanks": text(WAVE, F, sep="  ").replace(b".", b","),

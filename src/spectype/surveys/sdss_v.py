@@ -1,8 +1,8 @@
 """SDSS-V Milky Way Mapper: mwmVisit and mwmStar files, a spectrum a row in tables by telescope.
 
-Data model: https://data.sdss.org/datamodel/files/MWM_ASTRA/; Kollmeier+2025
-(arXiv:2507.06989). Optical spectra (BOSS) and infrared ones (APOGEE) stand in tables of their own; only the optical are read
-where there are any. Wavelengths are vacuum, at rest in mwmVisit and mwmStar.
+Data model: https://data.sdss.org/datamodel/files/MWM_ASTRA/; Kollmeier+2025 (arXiv:2507.06989).
+Optical spectra (BOSS) and infrared ones (APOGEE) stand in tables of their own; only the optical
+are read where there are any. Wavelengths are vacuum, at rest in mwmVisit and mwmStar.
 """
 
 from __future__ import annotations

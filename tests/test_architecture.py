@@ -15,8 +15,8 @@ from spectype.cli import VERBS, run
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "spectype"
 ROOMS = ["core", "formats", "reading", "surveys", "catalogue", "archive", "dataset", "simulate",
-         "classify", "draw", "learn", "judge", "generate", "fidelity", "study", "bench",
-         "web", "cli"]  # fmt: skip
+         "classify", "bulk", "draw", "mine", "learn", "judge", "generate", "fidelity", "study",
+         "bench", "web", "cli"]  # fmt: skip
 UPWARD = {"learn/export.py", "judge/baselines.py"}  # they know the study's network by name
 
 
@@ -155,6 +155,7 @@ def commands():
         "plot": ["spectrum", "compare"],
         "catalogue": ["summary", "split", "sample"],
         "fetch": ["lamost", "night", "catalogue", "jacoby", "obsids"],
+        "results": ["merge", "check", "summary"],
         "bench": ["read", "catalogue", "gan"],
         "gan": ["train", "sample", "table", "evaluate", "audit"],
     }

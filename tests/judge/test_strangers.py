@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spectype.classify.runtime import load_model, signal_to_noise
+from spectype.classify.quality import signal_to_noise
+from spectype.classify.runtime import load_model
 from spectype.core.flags import Flag
 from spectype.core.grid import STANDARD_GRID
 from spectype.judge import page, strangers

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spectype.classify.runtime import load_model, signal_to_noise
+from spectype.classify.quality import signal_to_noise
+from spectype.classify.runtime import load_model
 from spectype.core.errors import DataError
 from spectype.core.grid import SPEED_OF_LIGHT, STANDARD_GRID
 from spectype.core.spectra import Spectra

@@ -1,40 +1,34 @@
-"""Many files to one table: paths, chunks, processes, resumption, output formats."""
+"""Files to rows: read one by one, typed in batches across them.
+
+Most of a survey's files lie on the model's own pixels, so they go into one array; the others are
+resampled first. A file that cannot be read is a row with an error among the rest.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spectype.classify.output import check_output, write_table
-from spectype.classify.paths import expand, take_shard
-from spectype.classify.runtime import DEFAULT, Model, digits, load_model, schema
-from spectype.core.errors import SpectypeError, UsageError
-from spectype.core.files import atomic_path, read_json, write_json
+from spectype.classify import columns
+from spectype.classify.columns import digits, schema
+from spectype.classify.quality import LEAST_COVERAGE
+from spectype.classify.runtime import DEFAULT, Model
+from spectype.core.errors import SpectypeError
+from spectype.core.grid import aligned, place
 from spectype.core.indices import measure
 from spectype.core.lines import INDICES
 from spectype.core.names import as_text
-from spectype.core.progress import track
-from spectype.core.spectra import FloatArray, Spectra
-from spectype.dataset.preprocess import BadPixels
+from spectype.core.spectra import FloatArray, Spectra, concatenate
+from spectype.dataset.preprocess import BadPixels, run_chain
 
 if TYPE_CHECKING:
     import polars as pl
 
 log = logging.getLogger("spectype")
-CHUNK = 64  # files a task
-PART = 128  # tasks between two writes of a partial result
 _NO_REDSHIFT = -9999.0  # as the survey writes it
 
 
@@ -73,46 +67,164 @@ class ClassifyConfig:
     indices: bool = False
 
 
-def classify_file(path: str, model: Model, config: ClassifyConfig) -> pl.DataFrame:
-    """One row a spectrum of a file; a file that cannot be read gives one row with an error."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to type.
+
+    Parameters
+    ----------
+    path : str
+        Where it lies; for a member of an archive, its name in the output.
+    data : bytes, optional
+        Its content, where that is not to be read from the disk.
+    problem : str, optional
+        Why it cannot be typed, where that is known already.
+    """
+
+    path: str
+    data: bytes | None = None
+    problem: str | None = None
+
+
+@dataclass
+class _Batch:
+    """Spectra of several files on the model's grid, and what to say beside their types."""
+
+    #: Spectra on the grid that the rest of the chain is still to come for, and those through it.
+    raw: list[Spectra] = field(default_factory=list)
+    done: list[Spectra] = field(default_factory=list)
+    #: Whether each spectrum, in the order of the files, is of `done`.
+    is_done: list[bool] = field(default_factory=list)
+    faults: list[str | None] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    extra: list[pl.DataFrame] = field(default_factory=list)
+    #: Rows of files that cannot be read: place in the output and the row.
+    errors: list[tuple[int, pl.DataFrame]] = field(default_factory=list)
+
+
+def classify_files(files: Sequence[File], model: Model, config: ClassifyConfig) -> pl.DataFrame:
+    """One row a spectrum of these files, in their order.
+
+    Parameters
+    ----------
+    files : sequence of File
+        Some hundred at most: their spectra are in memory together.
+    model : Model
+        What types them.
+    config : ClassifyConfig
+        How.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `output_schema`; a file that cannot be read gives one row with an error.
+    """
+    batch = _Batch()
+    for file in files:
+        if file.problem:
+            _add_error(batch, file.path, file.problem, config)
+            continue
+        try:
+            _add(batch, file.path, _read(file, config), model, config)
+        except SpectypeError as error:
+            problem = error.problem + (f" ({error.remedy})" if error.remedy else "")
+            _add_error(batch, file.path, problem, config)
+        except Exception as error:  # one bad file among a million must not stop the others
+            log.debug("unexpected error in %s", file.path, exc_info=True)
+            _add_error(batch, file.path, f"unexpected {type(error).__name__}: {error}", config)
+    return _typed(batch, model, config)
+
+
+def _read(file: File, config: ClassifyConfig) -> Spectra:
+    from spectype.surveys import read, read_bytes
+
+    said: dict[str, Any] = {"frame": config.frame, "columns": config.columns, "unit": config.unit}
+    if file.data is None:
+        return read(file.path, **said)
+    return read_bytes(file.data, file.path, **said)
+
+
+def _add(batch: _Batch, path: str, spectra: Spectra, model: Model, config: ClassifyConfig) -> None:
+    """Put the spectra of a file into the batch, or nothing of it if that fails."""
+    moved = on_grid(spectra, model)
+    ready = run_chain(spectra, model.chain) if moved is None else moved
+    faults = coverage_faults(spectra, ready, model.wave)
+    extra = [measure_indices(spectra)] if config.indices else []
+    name = as_text(path)
+    (batch.done if moved is None else batch.raw).append(ready)
+    batch.is_done += [moved is None] * len(ready)
+    batch.faults += faults
+    batch.names += [name] if len(ready) == 1 else [f"{name}[{i}]" for i in range(len(ready))]
+    batch.extra += extra
+
+
+def _add_error(batch: _Batch, path: str, problem: str, config: ClassifyConfig) -> None:
+    at = len(batch.names) + len(batch.errors)
+    batch.errors.append((at, error_row(path, problem, config)))
+
+
+def on_grid(spectra: Spectra, model: Model) -> Spectra | None:
+    """Spectra that need no more than to be moved to their place on the model's grid, so moved.
+
+    None for all others. Those of many files then go through the chain at once.
+    """
+    grid = model.grid_first
+    offset = None if grid is None else aligned(spectra.wave, start=grid.start, step=grid.step)
+    return None if offset is None else place(spectra, offset=offset, wave=model.wave)
+
+
+def _ready(batch: _Batch, model: Model) -> Spectra:
+    """All spectra of a batch through the chain, in the order of the files."""
+    parts = [*batch.done]
+    if batch.raw:
+        parts.insert(0, run_chain(concatenate(batch.raw), model.chain))
+    ready = parts[0] if len(parts) == 1 else concatenate(parts)
+    if not (batch.raw and batch.done):
+        return ready
+    done = np.asarray(batch.is_done)
+    order = np.where(done, np.cumsum(done) - 1 + (~done).sum(), np.cumsum(~done) - 1)
+    return ready[order]
+
+
+def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
+    """Type a batch and put the rows of unreadable files in their places."""
     import polars as pl
 
-    from spectype.surveys import read
-
-    try:
-        spectra = read(path, frame=config.frame, columns=config.columns, unit=config.unit)
-        table = model.predict(spectra, system=config.system)
-        faults = untyped(spectra, table["type"].is_null().to_numpy(), model.wave)
-        if config.indices:
-            table = table.hstack(measure_indices(spectra))
-    except SpectypeError as error:
-        problem = error.problem + (f" ({error.remedy})" if error.remedy else "")
-        return error_row(path, problem, config)
-    except Exception as error:  # one bad file among a million must not stop the others
-        log.debug("unexpected error in %s", path, exc_info=True)
-        return error_row(path, f"unexpected {type(error).__name__}: {error}", config)
-    name = as_text(path)
-    names = [name] if len(table) == 1 else [f"{name}[{i}]" for i in range(len(table))]
-    return table.with_columns(
-        path=pl.Series(names, dtype=pl.String), error=pl.Series(faults, dtype=pl.String)
-    )
+    table = pl.DataFrame(schema=output_schema(config))
+    if batch.names:
+        rows = model.rows(_ready(batch, model), system=config.system)
+        rows["path"] = batch.names
+        rows["error"] = [own or said for own, said in zip(batch.faults, rows["error"])]
+        table = columns.table(rows)
+        if batch.extra:
+            table = table.hstack(pl.concat(batch.extra))
+    if not batch.errors:
+        return table
+    order = np.arange(len(table), dtype=np.float64)
+    places = np.array([at for at, _ in batch.errors])
+    # The k-th error stands after all rows before it, of which k are errors themselves.
+    own = places - np.arange(len(places)) - 0.5
+    both = pl.concat([table, *(row for _, row in batch.errors)])
+    return both[np.argsort(np.concatenate([order, own]), kind="stable")]
 
 
-def untyped(spectra: Spectra, without: NDArray[np.bool_], grid: FloatArray) -> list[str | None]:
-    """Why spectra have no type: no good pixel, or too little of the model's `grid` [Angstrom].
+def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
+    """Why spectra cannot be typed: no good pixel, or too little of the model's `grid` [Angstrom].
 
     Parameters
     ----------
     spectra : Spectra
         As read.
-    without : ndarray, shape (n_spec,), bool
-        Which have no type.
+    ready : Spectra
+        The same on the grid.
     grid : ndarray, shape (n_pix,)
         What the model sees.
     """
     faults: list[str | None] = [None] * len(spectra)
     low, high = np.round(grid[[0, -1]], -2)
-    for i in np.flatnonzero(without | spectra.mask.all(axis=1)):
+    if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
+        return faults  # the quick way for nearly all files: even one alone would cover enough
+    for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
         wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
         good = wave[~spectra.mask[i]]
         if not good.size:
@@ -137,8 +249,8 @@ def measure_indices(spectra: Spectra) -> pl.DataFrame:
 
     z = np.array([_NO_REDSHIFT if v is None else float(v) for v in spectra.get("redshift")])
     found = measure(BadPixels()(spectra), redshift=np.where(z > -0.5, z, np.nan))
-    columns = {name: digits(values) for name, values in found.items()}
-    return pl.DataFrame(columns, schema=index_schema()).fill_nan(None)
+    measured = {name: digits(values) for name, values in found.items()}
+    return pl.DataFrame(measured, schema=index_schema()).fill_nan(None)
 
 
 def index_schema() -> dict[str, Any]:
@@ -157,171 +269,8 @@ def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:
     """A row that carries nothing but the path and what is wrong."""
     import polars as pl
 
-    columns = output_schema(config)
-    values: dict[str, list[Any]] = {name: [None] for name in columns}
+    types = output_schema(config)
+    values: dict[str, list[Any]] = {name: [None] for name in types}
     values |= {"path": [as_text(path)], "error": [as_text(problem)]}
     values |= {"flags": [0], "flag_names": [""]}
-    return pl.DataFrame(values, schema=columns)
-
-
-_worker: dict[str, Any] = {}
-
-
-def _start_worker(config: ClassifyConfig) -> None:
-    logging.disable(logging.WARNING)
-    _worker.update(model=load_model(config.model, threads=1), config=config)
-
-
-def _classify_chunk(files: Sequence[str]) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.concat([classify_file(f, _worker["model"], _worker["config"]) for f in files])
-
-
-def classify_chunks(files: Sequence[str], config: ClassifyConfig) -> Iterator[pl.DataFrame]:
-    """Tables of `CHUNK` files each, in order, over processes where that pays."""
-    tasks = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
-    workers = config.workers or (os.cpu_count() or 1)
-    if min(workers, len(tasks)) <= 1 or (config.workers == 0 and len(tasks) < 4):
-        _worker.update(model=load_model(config.model, threads=workers), config=config)
-        yield from map(_classify_chunk, tasks)
-        return
-    context = get_context("forkserver")
-    with ProcessPoolExecutor(workers, context, _start_worker, (config,)) as pool:
-        # Not all tasks at once: ten million paths in the queue would be copied there.
-        ahead = 8 * workers
-        waiting = [pool.submit(_classify_chunk, task) for task in tasks[:ahead]]
-        for i in range(len(tasks)):
-            yield waiting.pop(0).result()
-            if i + ahead < len(tasks):
-                waiting.append(pool.submit(_classify_chunk, tasks[i + ahead]))
-
-
-def classify(paths: Sequence[str], output: str, *, config: ClassifyConfig) -> dict[str, int]:
-    """Type files and write the table.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        See `expand`.
-    output : str
-        ``.csv``, ``.parquet`` or ``.fits`` file, or ``-`` for CSV on stdout.
-    config : ClassifyConfig
-        How.
-
-    Returns
-    -------
-    dict
-        ``spectra``, ``typed``, ``errors``: counts of rows.
-
-    Notes
-    -----
-    Partial results are kept in ``OUTPUT.parts`` while the work goes on; the same command run
-    again skips what is there.
-    """
-    import polars as pl
-
-    files = take_shard(expand(paths), config.shard)
-    model = load_model(config.model)  # a bad model is said before the work starts
-    if config.system not in ("mk", "survey"):
-        raise UsageError(f"unknown system {config.system!r}", remedy="mk or survey")
-    if output == "-":
-        tables = list(classify_chunks(files, config))
-        table = pl.concat(tables) if tables else pl.DataFrame(schema=output_schema(config))
-        sys.stdout.write(table.write_csv())
-        return _counts(table)
-    target, files = check_output(output, files)
-    parts = Parts(target, files, model, config)
-    todo = files[parts.done :]
-    chunks = classify_chunks(todo, config)
-    try:
-        for chunk in track(chunks, total=-(-len(todo) // CHUNK), title="typing"):
-            parts.add(chunk)
-    finally:
-        parts.write()  # whatever stops the work, what is typed is kept
-    table = parts.finish()
-    write_table(table, target)
-    parts.remove()
-    return _counts(table)
-
-
-class Parts:
-    """Partial results beside the output, so that a killed run can go on.
-
-    The folder ``OUTPUT.parts`` holds ``NNNNNN.parquet``, each the rows of some chunks, and
-    ``parts.json`` with a fingerprint of the file list, the model and the configuration.
-    """
-
-    def __init__(
-        self, target: Path, files: Sequence[str], model: Model, config: ClassifyConfig
-    ) -> None:
-        self.folder = target.with_name(target.name + ".parts")
-        digest = hashlib.sha256("\n".join(files).encode(errors="surrogateescape"))
-        digest.update((model.folder / "model.onnx").read_bytes())
-        key = {
-            "files": digest.hexdigest(),
-            "system": config.system,
-            "frame": config.frame,
-            "columns": config.columns,
-            "unit": config.unit,
-            "table": list(output_schema(config)),
-        }
-        known = self.folder / "parts.json"
-        if not known.exists() and self.folder.exists() and any(self.folder.iterdir()):
-            raise UsageError(
-                "holds files that are not ours: partial results would be kept there",
-                path=self.folder,
-                remedy="choose another output",
-            )
-        if not known.exists() or read_json(known) != key:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            write_json(known, key)
-        self.files = sorted(self.folder.glob("[0-9]*.parquet"))
-        # A part's name is the number of input files that stand behind it and those before.
-        self.done = int(self.files[-1].stem) if self.files else 0
-        self.total = len(files)
-        self.config = config
-        if self.done:
-            log.info("resuming: %d of %d files are done", self.done, self.total)
-        self._waiting: list[pl.DataFrame] = []
-
-    def add(self, chunk: pl.DataFrame) -> None:
-        """Keep a chunk; write when enough have come."""
-        self._waiting.append(chunk)
-        if len(self._waiting) >= PART:
-            self.write()
-
-    def write(self) -> None:
-        """Write what is waiting."""
-        import polars as pl
-
-        if not self._waiting:
-            return
-        self.done = min(self.done + CHUNK * len(self._waiting), self.total)
-        path = self.folder / f"{self.done:012d}.parquet"
-        with atomic_path(path) as temporary:
-            pl.concat(self._waiting).write_parquet(temporary)
-        self.files.append(path)
-        self._waiting = []
-
-    def finish(self) -> pl.DataFrame:
-        """All rows, in the order of the files."""
-        import polars as pl
-
-        if not self.files:
-            return pl.DataFrame(schema=output_schema(self.config))
-        return pl.concat([pl.read_parquet(path) for path in self.files])
-
-    def remove(self) -> None:
-        """Remove the partial results once the output is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _counts(table: pl.DataFrame) -> dict[str, int]:
-    errors = int(table["error"].is_not_null().sum())
-    return {
-        "spectra": len(table),
-        "typed": int(table["type"].is_not_null().sum()),
-        "errors": errors,
-    }
+    return pl.DataFrame(values, schema=types)

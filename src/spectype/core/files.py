@@ -14,20 +14,20 @@ import spectype
 from spectype.core.errors import DataError, UsageError
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial-"  #: how the names of unfinished files begin
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, suffix: str | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block succeeds.
 
     The file appears whole or not at all. The temporary name keeps the suffixes of `path`,
-    so that writers that choose a format by suffix choose the same one.
+    so that writers that choose a format by suffix choose the same one; or it ends in `suffix`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=".partial-", suffix="".join(target.suffixes[-2:]), dir=target.parent
-    )
+    ending = "".join(target.suffixes[-2:]) if suffix is None else suffix
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=ending, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -45,6 +45,18 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` atomically, and through to the disk.
+
+    Until it is whole its name has no suffix: who reads ``*.parquet`` of a folder in which another
+    process is writing meets finished files only.
+    """
+    with atomic_path(path, suffix="") as temporary, temporary.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 def write_json(path: str | Path, content: Any) -> None:

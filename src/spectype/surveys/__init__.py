@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.spectra import Spectra
-from spectype.formats.source import Source, load
+from spectype.formats.source import Source, from_bytes, load
 from spectype.reading import generic
 from spectype.reading.names import ColumnChoice
 from spectype.surveys import desi, jacoby, lamost, lamost_mrs, sdss, sdss_v
 from spectype.surveys.libraries import LIBRARIES, Library
 
-__all__ = ["SURVEYS", "Survey", "read"]
+__all__ = ["SURVEYS", "Survey", "read", "read_bytes"]
 
 _FRAMES = ("air", "vacuum")
 
@@ -166,6 +166,28 @@ def read(
     >>> spectra = read("spec-55859-F5902_sp01-001.fits.gz")  # doctest: +SKIP
     """
     return _dispatch(load(path), frame, columns, unit)
+
+
+def read_bytes(
+    data: bytes,
+    name: str,
+    *,
+    frame: str | None = None,
+    columns: ColumnChoice | None = None,
+    unit: str | None = None,
+) -> Spectra:
+    """Read the spectra of a file whose content is in memory, like a member of an archive.
+
+    Parameters
+    ----------
+    data : bytes
+        The content, gzipped or not.
+    name : str
+        What the file is called.
+    frame, columns, unit
+        As for `read`.
+    """
+    return _dispatch(from_bytes(data, name), frame, columns, unit)
 
 
 def _dispatch(

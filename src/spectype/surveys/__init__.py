@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from spectype.core.errors import SpectypeError, UsageError
+from spectype.core.errors import ReadError, SpectypeError, UsageError
 from spectype.core.spectra import Spectra
 from spectype.formats.source import Source, from_bytes, load
 from spectype.reading import generic
@@ -190,6 +190,23 @@ def read_bytes(
     return _dispatch(from_bytes(data, name), frame, columns, unit)
 
 
+def _read_unknown(
+    source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
+) -> Spectra:
+    """By names and numbers; what that cannot read is offered to specutils, if it is there."""
+    try:
+        return generic.read(source, frame=frame, columns=columns, unit=unit)
+    except ReadError:
+        if columns is not None or unit is not None:
+            raise
+        from spectype.surveys import specutils_io
+
+        spectra = specutils_io.read(source, frame=frame)
+        if spectra is None:
+            raise
+        return spectra
+
+
 def _dispatch(
     source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
 ) -> Spectra:
@@ -200,7 +217,7 @@ def _dispatch(
             for survey in SURVEYS:
                 if survey.recognise(source):
                     return survey.read(source, frame)
-        return generic.read(source, frame=frame, columns=columns, unit=unit)
+        return _read_unknown(source, frame, columns, unit)
     except SpectypeError:
         raise
     except Exception as error:  # a file can lie in more ways than were foreseen, here or in astropy

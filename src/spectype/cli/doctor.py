@@ -42,9 +42,12 @@ def _explain(files: tuple[str, ...]) -> int:
     for file in files:
         try:
             print("\n".join(explain(file)))
+        except SpectypeError as error:  # explained as far as it could be opened: not at all
+            print(error)
+            continue
+        try:
             table = model.predict(read(file))
-        except SpectypeError as error:
-            print(f"{file}: {error.problem}" + (f" ({error.remedy})" if error.remedy else ""))
+        except SpectypeError:
             continue
         readable += 1
         for i, row in enumerate(table.head(8).to_dicts()):

@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from spectype.core.errors import ReadError, SpectypeError, UsageError
 from spectype.core.spectra import Spectra
 from spectype.formats.source import Source, from_bytes, load
@@ -213,11 +215,12 @@ def _dispatch(
     if frame is not None and frame not in _FRAMES:
         raise UsageError(f"frame {frame!r} is not known", remedy="air or vacuum")
     try:
-        if columns is None and unit is None:
-            for survey in SURVEYS:
-                if survey.recognise(source):
-                    return survey.read(source, frame)
-        return _read_unknown(source, frame, columns, unit)
+        with np.errstate(all="ignore"):  # what is infinite or overflows is masked, without a word
+            if columns is None and unit is None:
+                for survey in SURVEYS:
+                    if survey.recognise(source):
+                        return survey.read(source, frame)
+            return _read_unknown(source, frame, columns, unit)
     except SpectypeError:
         raise
     except Exception as error:  # a file can lie in more ways than were foreseen, here or in astropy

@@ -34,7 +34,7 @@ def explain(path: str | os.PathLike[str]) -> list[str]:
     else:
         lines.append(f"survey: {survey.title} (cite {survey.citation})")
     try:
-        lines += _blocks(source)
+        lines += _blocks(source, judged=survey is None)
         lines += _spectra(read(path))
     except SpectypeError as error:
         words = f"{error.problem} ({error.remedy})" if error.remedy else error.problem
@@ -48,12 +48,12 @@ def _container(source: Source) -> str:
     return "VOTable" if source.is_votable else "text"
 
 
-def _blocks(source: Source) -> list[str]:
-    """What the arrays of the file look like."""
-    return [line for block in read_blocks(source) for line in _block(block)]
+def _blocks(source: Source, *, judged: bool) -> list[str]:
+    """What the arrays of the file look like; where no survey is known, also by their names."""
+    return [line for block in read_blocks(source) for line in _block(block, judged=judged)]
 
 
-def _block(block: Block) -> list[str]:
+def _block(block: Block, *, judged: bool) -> list[str]:
     if block.kind == "images":
         shapes = ", ".join(
             f"{image.name or 'image'} {'x'.join(map(str, image.values.shape))}"
@@ -63,6 +63,8 @@ def _block(block: Block) -> list[str]:
     title = "table" if block.kind == "text" else block.title
     shown = ", ".join(block.names[:_SHOWN]) + (", ..." if len(block.names) > _SHOWN else "")
     lines = [f"{title}: {block.n_rows} rows; columns {shown}"]
+    if not judged:
+        return lines
     if block.named:
         for one in names.families(block.names):
             roles = ", ".join(f"{role} = {name}" for role, name in one.roles.items())

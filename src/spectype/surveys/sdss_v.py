@@ -64,7 +64,7 @@ def _raw(hdu: Any, primary: Any, source: Source) -> Raw:
     flux = np.atleast_2d(np.asarray(data["flux"], np.float64))
     flux = flux.reshape(len(hdu.data), -1)
     if "wavelength" in data:
-        wave = np.asarray(data["wavelength"], np.float64).reshape(len(hdu.data), -1)
+        wave: Any = np.asarray(data["wavelength"], np.float64).reshape(len(hdu.data), -1)
     else:
         start, step = number(hdu.header.get("CRVAL")), number(hdu.header.get("CDELT"))
         if start is None or step is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -36,6 +37,8 @@ def classify(
     shard_size
         Inputs a shard of such a folder.
     """
+    if config.workers is None:
+        config = replace(config, workers=0)
     counts = classify_paths(paths, output, config=config, size=shard_size)
     if output != "-":
         print(

@@ -15,6 +15,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
+from spectype.learn.architectures import ARCHITECTURES
 from spectype.learn.augment import Augment
 from spectype.learn.losses import disagreement, sequence_loss, type_sums
 from spectype.learn.mixing import Exposures, Neighbours
@@ -60,11 +61,12 @@ class Session:
     def __post_init__(self) -> None:
         config = self.recipe.train
         torch.manual_seed(config.seed)
-        self.network = StandardNetwork(self.recipe.network).to(self.device)
-        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network.fast = use_bfloat16(config.precision, self.device)
+        self.network = self.fresh().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fast = use_bfloat16(config.precision, self.device)
+        if isinstance(self.network, StandardNetwork):
+            self.network.fast = fast
         self.view = SurveyView().to(self.device)
-        self.average = StandardNetwork(self.recipe.network).to(self.device)
+        self.average = self.fresh()
         self.average.load_state_dict(self.network.state_dict())
         self.average_view = SurveyView().to(self.device)
         self.optimiser = torch.optim.AdamW(
@@ -88,6 +90,11 @@ class Session:
         code = self.targets.sequence[self.rows].argmax(1) / BINS_PER_SUBCLASS
         cool = self.rows[(self.targets.type_index[self.rows] >= 3) & (code < 60)]
         self.cool = cool if cool.size else self.rows
+
+    def fresh(self) -> nn.Module:
+        """The recipe's network with fresh weights, on the device."""
+        architecture = ARCHITECTURES.get(self.recipe.architecture)
+        return architecture.build(self.recipe.network, self.store.wave).to(self.device)
 
     def draws(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Chance of each training row to be drawn, and each row's extra weight in the loss."""

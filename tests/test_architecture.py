@@ -14,8 +14,9 @@ from spectype.cli import VERBS, run
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "spectype"
-ROOMS = ["core", "surveys", "catalogue", "archive", "dataset", "simulate", "classify", "draw",
-         "learn", "judge", "generate", "fidelity", "study", "bench", "web", "cli"]  # fmt: skip
+ROOMS = ["core", "formats", "reading", "surveys", "catalogue", "archive", "dataset", "simulate",
+         "classify", "bulk", "draw", "mine", "learn", "judge", "generate", "fidelity", "study",
+         "bench", "web", "cli"]  # fmt: skip
 
 
 @cache
@@ -152,6 +153,7 @@ def commands():
         "plot": ["spectrum", "compare"],
         "catalogue": ["summary", "split", "sample"],
         "fetch": ["lamost", "night", "catalogue", "jacoby", "obsids"],
+        "results": ["merge", "check", "summary"],
         "bench": ["read", "catalogue", "gan"],
         "gan": ["train", "sample", "table", "evaluate", "audit"],
     }

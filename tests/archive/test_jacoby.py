@@ -87,6 +87,6 @@ def test_the_table_labels_the_files(tmp_path: Path, stars: str) -> None:
             return Body(stars.encode(), None)
 
     _fetch_table(tmp_path, Library(), {"1": "jc_1.fits"})  # type: ignore[arg-type]
-    labels = read_labels(tmp_path / "stars.csv")
+    labels = read_labels(tmp_path / "stars.csv").among([tmp_path / "jc_1.fits"])
     row = labels.find({"path": str(tmp_path / "jc_1.fits"), "index": 0, "obsid": None})
     assert row is not None and row["subclass"] == "O5V" and row["object"] == "HD 242908"

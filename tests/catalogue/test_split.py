@@ -27,13 +27,14 @@ Write = Callable[..., Path]
 def test_every_label_finds_its_table(every_label: Path, tmp_path: Path) -> None:
     result = split(every_label, tmp_path / "out")
     assert result.counts == {
-        "O": 2, "B": 1, "A": 2, "F": 1, "G": 1, "K": 1, "M": 4, "unknown": 3, "other": 9,
+        "O": 1, "OB": 1, "B": 1, "A": 2, "F": 1, "G": 1, "K": 1, "M": 4, "unknown": 3, "other": 9,
     }  # fmt: skip
     assert result.rows == 24 and result.ob == 1
     assert result.kinds["white dwarf"] == 2 and result.kinds["carbon"] == 1
     tables = open_split(tmp_path / "out")
-    stars = tables.table("O").collect()
-    assert sorted(stars.select("subclass", "ob").rows()) == [("O", False), ("OB", True)]
+    hot = pl.concat([tables.table(name) for name in ("O", "OB")]).collect()
+    wanted = [("O", "O", False), ("OB", "OB", True)]
+    assert sorted(hot.select("type", "subclass", "ob").rows()) == wanted
     cold = tables.table("M").sort("obsid").collect()
     assert cold["code"].to_list() == [60.0, 63.0, 61.0, 61.0]
     assert cold["luminosity"].to_list() == [None, "V", "III", "V"]
@@ -55,7 +56,7 @@ def test_csv_keeps_the_text_and_the_separator(every_label: Path, tmp_path: Path)
     source = every_label.read_text().splitlines()
     width = len(source[0].split("|"))
     copied = []
-    for name in ("O", "B", "A", "F", "G", "K", "M", "unknown", "other"):
+    for name in ("O", "OB", "B", "A", "F", "G", "K", "M", "unknown", "other"):
         lines = (tmp_path / "out" / f"{name}.csv").read_text().splitlines()
         assert lines[0].startswith(source[0] + "|type|code|")
         copied += ["|".join(line.split("|")[:width]) for line in lines[1:]]
@@ -147,7 +148,7 @@ def test_existing_output_is_kept_unless_told(every_label: Path, tmp_path: Path) 
     split(every_label, out, overwrite=True)
     split(every_label, out, format="csv", overwrite=True)
     assert (out / "notes.txt").read_text() == "mine"
-    assert not list(out.glob("*.parquet")) and len(list(out.glob("*.csv"))) == 9
+    assert not list(out.glob("*.parquet")) and len(list(out.glob("*.csv"))) == 10
     with pytest.raises(UsageError, match="is a file"):
         split(every_label, out / "notes.txt")
 

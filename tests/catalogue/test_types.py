@@ -32,7 +32,8 @@ from spectype.core import mk
         ("GALAXY", "A7", "other", "galaxy", None),
         ("QSO", "Non", "other", "quasar", None),
         ("", "", "unknown", "unknown", None),
-        ("SKY", "G2", "other", "other", None),
+        ("SKY", "G2", "other", "class 'SKY'", None),
+        ("b'STAR    '", "b'G2'", "G", "star", 42.0),
     ],
 )
 def test_labels(group: str, subclass: str, table: str, kind: str, code: float | None) -> None:
@@ -41,8 +42,8 @@ def test_labels(group: str, subclass: str, table: str, kind: str, code: float | 
     assert label.type == (table if table in mk.TYPES else None)
 
 
-def test_ob_is_filed_under_o_and_marked() -> None:
-    assert classify("STAR", "OB").ob and classify("STAR", "OB").table == "O"
+def test_ob_is_neither_o_nor_b() -> None:
+    assert classify("STAR", "OB").ob and classify("STAR", "OB").table == "OB"
     assert not classify("STAR", "O").ob and not classify("STAR", "O9.5").ob
 
 

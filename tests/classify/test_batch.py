@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spectype.classify import batch
+from spectype.bulk import work
+from spectype.classify.paths import find
 from spectype.cli import run
-from spectype.core.errors import UsageError
 from tests.stars import star_flux
 
 WAVE = np.arange(3800.0, 8800.0, 2.0)
@@ -52,17 +52,16 @@ def test_one_row_a_file_in_order_all_formats(files, tmp_path):
 def test_paths_of_every_kind(files, tmp_path, monkeypatch):
     (tmp_path / "list.txt").write_text(f"# mine\r\n{files[2]}\r\n\r\n{files[3]}\n")
     monkeypatch.setattr(sys, "stdin", io.StringIO(files[0] + "\n"))
-    got = batch.expand([str(tmp_path / "in" / "s[01].csv"), f"@{tmp_path / 'list.txt'}", "-"])
-    assert got == files  # and no duplicates
-    assert batch.take_shard(files, "2/3") == [files[1]]
-    for bad in ("0/2", "3/2", "x", "1"):
-        with pytest.raises(UsageError, match="shard"):
-            batch.take_shard(files, bad)
+    got = find([str(tmp_path / "in" / "s[01].csv"), f"@{tmp_path / 'list.txt'}", "-"])
+    assert list(got) == [*files, files[0]]
 
 
-def test_shards_are_disjoint_and_complete(files):
-    parts = [batch.take_shard(files, f"{i}/3") for i in (1, 2, 3)]
-    assert sorted(parts[0] + parts[1] + parts[2]) == sorted(files)
+def test_shares_of_a_table_are_disjoint_and_complete(files, capsys):
+    parts = []
+    for i in (1, 2, 3):
+        assert classify(*files, files[0], "--shard", f"{i}/3") == 0
+        parts.append(pl.read_csv(io.StringIO(capsys.readouterr().out))["path"].to_list())
+    assert parts == [[files[0], files[3]], [files[1], files[0]], [files[2]]]
 
 
 def test_bad_files_are_rows_with_errors_and_the_others_are_typed(files, tmp_path, capsys):
@@ -116,38 +115,31 @@ def test_several_spectra_in_a_file_give_several_rows(tmp_path):
     assert paths == [f"{tmp_path / 'three.fits'}[{i}]" for i in range(3)]
 
 
-def test_killed_and_run_again_gives_the_same_table(tmp_path, monkeypatch):
-    files = [write(tmp_path / "in" / f"s{i:02d}.csv", 20 + i, seed=i) for i in range(12)]
-    monkeypatch.setattr(batch, "CHUNK", 2)
-    monkeypatch.setattr(batch, "PART", 2)
-    config = batch.ClassifyConfig(workers=1)
-    batch.classify(files, str(tmp_path / "whole.parquet"), config=config)
-    plain, seen = batch.classify_file, []
+def test_what_an_interrupted_table_left_is_used_or_thrown_away(files, tmp_path, monkeypatch):
+    out, parts = tmp_path / "t.csv", tmp_path / "t.csv.parts"
+    monkeypatch.setattr(work, "BATCH", 1)
+    plain, seen = work.type_units, []
 
-    def dying(path, model, config):
-        if len(seen) == 7:
+    def dying(units, model, config):
+        if len(seen) == 2:
             raise KeyboardInterrupt
-        seen.append(path)
-        return plain(path, model, config)
+        seen.extend(units)
+        return plain(units, model, config)
 
-    monkeypatch.setattr(batch, "classify_file", dying)
-    with pytest.raises(KeyboardInterrupt):
-        batch.classify(files, str(tmp_path / "k.parquet"), config=config)
+    call = [tmp_path / "in", "--output", out, "--workers", "1"]
+    monkeypatch.setattr(work, "type_units", dying)
+    assert classify(*call) == 130 and not out.exists() and parts.is_dir()
     again = []
-    monkeypatch.setattr(batch, "classify_file", lambda p, m, c: again.append(p) or plain(p, m, c))
-    batch.classify(files, str(tmp_path / "k.parquet"), config=config)
-    assert len(again) == 6  # three chunks of two were kept
-    one, two = (pl.read_parquet(tmp_path / f"{n}.parquet") for n in ("whole", "k"))
-    assert one.equals(two)
-
-
-def test_processes_give_the_same_table(tmp_path, monkeypatch):
-    files = [write(tmp_path / "in" / f"s{i:02d}.csv", 20 + i, seed=i) for i in range(6)]
-    monkeypatch.setattr(batch, "CHUNK", 2)
-    one = pl.concat(list(batch.classify_chunks(files, batch.ClassifyConfig(workers=1))))
-    two = pl.concat(list(batch.classify_chunks(files, batch.ClassifyConfig(workers=2))))
-    assert one["path"].to_list() == two["path"].to_list()
-    np.testing.assert_allclose(one["p_G"].to_numpy(), two["p_G"].to_numpy(), rtol=1e-3)
+    monkeypatch.setattr(work, "type_units", lambda u, m, c: again.extend(u) or plain(u, m, c))
+    assert classify(*call) == 0
+    assert again == files[2:] and not parts.exists()
+    assert pl.read_csv(out)["path"].to_list() == files
+    monkeypatch.setattr(work, "type_units", dying)
+    seen.clear()
+    assert classify(*call) == 130
+    monkeypatch.setattr(work, "type_units", plain)
+    assert classify(*call, "--system", "survey") == 0  # the parts were of another system
+    assert pl.read_csv(out)["path"].to_list() == files and not parts.exists()
 
 
 @pytest.mark.real

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spectype.bulk import run as bulk
 from spectype.classify import batch
 from spectype.classify.runtime import COLUMNS
 from spectype.cli import run
@@ -133,9 +134,9 @@ def test_parts_without_indices_are_not_resumed_with_them(files, tmp_path, monkey
         raise KeyboardInterrupt
 
     output = str(tmp_path / "o.parquet")
-    monkeypatch.setattr(batch, "write_table", stop)
+    monkeypatch.setattr(bulk, "write", stop)
     for indices in (False, True):
         with pytest.raises(KeyboardInterrupt):
-            batch.classify([str(files)], output, config=batch.ClassifyConfig(indices=indices))
+            bulk.classify([str(files)], output, config=batch.ClassifyConfig(indices=indices))
         part = next((tmp_path / "o.parquet.parts").glob("*.parquet"))
         assert ("Hbeta" in pl.read_parquet(part).columns) == indices

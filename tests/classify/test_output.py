@@ -93,7 +93,7 @@ def test_notes_of_the_reader_follow_the_error(spectra):
     import spectype
 
     meta = spectype.read("d.csv").meta
-    assert table["notes"].to_list()[0] == ((meta.get("notes") or meta["warnings"])[0] or None)
+    assert table["notes"].to_list()[0] == (meta["notes"][0] or None)
 
 
 def test_columns_and_unit_by_the_users_word(spectra):

@@ -5,7 +5,7 @@ import sys
 import polars as pl
 import pytest
 
-from spectype.classify.paths import expand, read_list
+from spectype.classify.paths import find, read_list
 from spectype.cli import run
 from spectype.core.errors import UsageError
 from tests.classify.test_batch import write
@@ -25,22 +25,22 @@ def folder(tmp_path, monkeypatch):
 def test_lists_in_any_encoding(folder, encoding):
     text = "# mes étoiles\r\nin/a.csv\r\n\r\nin/naïve.csv\r\n"
     (folder / "list.txt").write_bytes(text.encode(encoding))
-    assert expand(["@list.txt"]) == ["in/a.csv", "in/naïve.csv"]
+    assert list(find(["@list.txt"])) == ["in/a.csv", "in/naïve.csv"]
 
 
 def test_a_line_of_bytes_names_the_file_that_has_them(folder, monkeypatch):
     odd = os.fsdecode(b"in/\xe9toile.csv")
     (folder / "list.txt").write_bytes(b"in/\xe9toile.csv\nin/a.csv\n")
-    assert expand(["@list.txt"]) == [odd, "in/a.csv"]
+    assert list(find(["@list.txt"])) == [odd, "in/a.csv"]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"in/\xe9toile.csv\n")))
-    assert expand(["-"]) == [odd]
+    assert list(find(["-"])) == [odd]
     # Our own tables write the name with \xe9; their paths can be given again.
-    assert expand(["in/\\xe9toile.csv"]) == [odd]
+    assert list(find(["in/\\xe9toile.csv"])) == [odd]
 
 
 def test_files_of_a_list_may_lie_beside_it(folder, monkeypatch):
     (folder / "in" / "list.txt").write_text("a.csv\ngone.csv\n")
-    assert expand(["@in/list.txt"]) == ["in/a.csv", "gone.csv"]
+    assert list(find(["@in/list.txt"])) == ["in/a.csv", "gone.csv"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_files_of_a_list_may_lie_beside_it(folder, monkeypatch):
 )
 def test_a_list_that_is_no_text_is_named_with_its_line(content, line):
     with pytest.raises(UsageError, match=rf"odd\.txt: line {line} .*UTF-8"):
-        read_list(content, "odd.txt")
+        list(read_list(io.BytesIO(content), "odd.txt"))
 
 
 def test_a_name_that_is_not_utf8_does_not_stop_the_others(folder, capsys):

@@ -36,3 +36,34 @@ def test_name_and_position_hang_together():
     )
     assert star[0] == star[1] == star[2]
     assert len(set(star)) == 3
+
+
+@pytest.mark.parametrize(
+    "text, hours, value",
+    [
+        ("12:30:00.0", True, 187.5),
+        ("12 30 00", True, 187.5),
+        ("12h30m00s", True, 187.5),
+        ("12h30m", True, 187.5),
+        ("187d30m00s", True, 187.5),
+        ("187°30'00\"", True, 187.5),
+        ("-00:30:00.0", False, -0.5),
+        ("\u221200 30 00,0", False, -0.5),
+        ("+89 59 59.99", False, 89.9999972),
+        ("187,5", True, 187.5),
+        (187.5, True, 187.5),
+        ("12:61:00", True, None),
+        ("north", False, None),
+        ("nan", False, None),
+        (None, False, None),
+    ],
+)
+def test_positions_as_written(text, hours, value):
+    assert sky.degrees(text, hours=hours) == (value if value is None else pytest.approx(value))
+
+
+def test_a_place_off_the_sky_is_no_position():
+    known = sky.known_positions([10.0, -9999.0, np.nan, 10.0], [20.0, -9999.0, 0.0, 91.0])
+    assert known.tolist() == [True, False, False, False]
+    group = sky.group_by_position([-9999.0, -9999.0, 5.0], [-9999.0, -9999.0, 5.0])
+    assert len(set(group.tolist())) == 3

@@ -5,7 +5,7 @@ import pytest
 from spectype.cli import run
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset.build import BuildConfig, build, find_files
-from spectype.dataset.labels import degrees, label_columns, read_labels
+from spectype.dataset.labels import label_columns, read_labels
 from spectype.dataset.store import Store
 from tests.stars import star_flux
 
@@ -90,20 +90,6 @@ def test_labels_tables_that_cannot_be(folder):
     (folder / "bad2.csv").write_text("type,colour\nA0,red\n")
     with pytest.raises(DataError, match="neither a path nor an obsid"):
         read_labels(folder / "bad2.csv")
-
-
-def test_labels_by_name_only_where_it_is_unique(folder):
-    (folder / "l.csv").write_text("file,subclass\nx/a.csv,A0\ny/a.csv,B0\nz/b.csv,G0\n")
-    labels = read_labels(folder / "l.csv")
-    assert labels.find({"path": "elsewhere/a.csv", "index": 0}) is None
-    assert labels.find({"path": "elsewhere/b.csv", "index": 0})["subclass"] == "G0"
-
-
-def test_positions_as_written():
-    assert degrees("12:30:00.0", hours=True) == pytest.approx(187.5)
-    assert degrees("-00:30:00.0", hours=False) == pytest.approx(-0.5)
-    assert degrees("187.5", hours=True) == pytest.approx(187.5)
-    assert degrees("north", hours=False) is None
 
 
 def test_a_galaxy_is_no_star_whatever_its_subclass():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from spectype.bench.read import read_by_astropy
 from spectype.core.errors import ReadError, UsageError
-from spectype.core.grid import air_to_vacuum
 from spectype.surveys import lamost_names, read
 from tests.surveys.miniature import lamost_bytes, lamost_rows, lamost_wave, to_bytes, write
 
@@ -65,7 +64,7 @@ def test_header_becomes_metadata(tmp_path, layout) -> None:
     )  # fmt: skip
     assert (meta["survey"], meta["wave_frame"], meta["has_errors"]) == ("lamost", "vacuum", True)
     assert meta["path"] == str(path)
-    assert meta["warnings"] == ""
+    assert meta["notes"] == ""
 
 
 @given(
@@ -124,7 +123,7 @@ def test_wavelengths_from_coefficients_where_the_row_holds_none(tmp_path) -> Non
     rows[2] = rows[0] / 300  # continuum-normalised flux under a header that says otherwise
     wave, *_, meta = one(write(tmp_path / "a.fits", lamost_bytes(rows, "image-wavelength")))
     assert np.allclose(wave, lamost_wave(200), rtol=1e-7)
-    assert "COEFF0" in meta["warnings"]
+    assert "COEFF0" in meta["notes"]
 
 
 def test_no_wavelengths_at_all_is_an_error(tmp_path) -> None:
@@ -191,7 +190,7 @@ def test_missing_values_are_none_and_warts_are_told(tmp_path) -> None:
     assert (meta["class"], meta["subclass"]) == ("Unknown", "Non")
     assert meta["fiberid"] == 166  # the header's
     for wart in ("FIBERID 166 differs from the file name (9)", "no OBSID", "snr_r at the cap"):
-        assert wart in meta["warnings"]
+        assert wart in meta["notes"]
 
 
 def test_star_is_identified_where_the_header_does(tmp_path) -> None:
@@ -207,11 +206,12 @@ def test_spectra_of_one_grid_share_it_and_cannot_spoil_it(tmp_path) -> None:
         first[0] = 1.0
 
 
-def test_frame_can_be_overridden(tmp_path) -> None:
+def test_a_frame_that_contradicts_the_survey_is_noted(tmp_path) -> None:
     path = write(tmp_path / "a.fits", lamost_bytes(lamost_rows(), "bintable-coadd"))
     wave, *_, meta = one(path, frame="air")
-    assert np.array_equal(wave, air_to_vacuum(lamost_wave(300).astype(np.float64)))
-    assert meta["wave_frame"] == "air"
+    assert np.array_equal(wave, lamost_wave(300).astype(np.float64))
+    assert meta["wave_frame"] == "vacuum"
+    assert "frame air asked for" in meta["notes"]
     with pytest.raises(UsageError, match="frame 'moon'"):
         read(path, frame="moon")
 
@@ -324,7 +324,7 @@ def test_real_metadata_agree_with_the_table_of_labels(real_data) -> None:
         for ours, theirs in (("snr_g", "snr_g"), ("redshift", "redshift"), ("ra", "ra")):
             value = None if row[theirs] is None else float(row[theirs])
             assert meta[ours] == (None if value == -9999 else value)
-        for wart in meta["warnings"].split("; "):
+        for wart in meta["notes"].split("; "):
             warts.setdefault(wart.split(" ")[0], set()).add(path.name)
-    assert len(warts["no"]) == 128  # early files without OBSID
+    assert len(warts["no"]) == 166  # early files without OBSID
     assert warts["header"] == {"spec-57308-GAC069N16M1_sp03-131.fits.gz"}

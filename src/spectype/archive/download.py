@@ -17,7 +17,7 @@ from spectype.archive.client import Client, Failure
 from spectype.archive.transport import Response
 from spectype.core.errors import ReadError, SpectypeError
 from spectype.core.files import atomic_path, write_json
-from spectype.surveys.source import FITS_MAGIC, GZIP_MAGIC, from_bytes
+from spectype.formats.source import FITS_MAGIC, GZIP_MAGIC, from_bytes
 
 _LARGEST_SPECTRUM = 64 << 20  # bytes; a LAMOST spectrum has 0.05 MB
 _HTML = re.compile(rb"^\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype|html|head|body|script)", re.IGNORECASE)

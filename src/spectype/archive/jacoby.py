@@ -13,8 +13,8 @@ from spectype.archive.records import Journal, Record, counts, write_table
 from spectype.core.errors import DataError
 from spectype.core.files import atomic_path, check_writable_folder, write_manifest
 from spectype.core.progress import track
+from spectype.formats.source import GZIP_MAGIC
 from spectype.surveys import jacoby
-from spectype.surveys.source import GZIP_MAGIC
 
 STARS_URL = "https://cdsarc.cds.unistra.fr/ftp/III/92/stars.dat"
 STARS = "stars.csv"
@@ -107,7 +107,7 @@ def fetch_jacoby(out: str | Path, *, client: Client) -> Fetched:
     SpectypeError
         If STScI cannot be reached.
     """
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="raw")
     journal = Journal(folder)
     records = []
     for number in track(range(1, jacoby.N_STARS + 1), title="fetching the Jacoby atlas"):

@@ -24,8 +24,8 @@ from spectype.archive.records import Journal, Record, counts, write_table
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.progress import track
+from spectype.formats.source import GZIP_MAGIC
 from spectype.surveys import lamost_names
-from spectype.surveys.source import GZIP_MAGIC
 
 KIND = "raw"
 MEAN_BYTES = 44_500  #: of one .fits.gz, measured on 2,090 files
@@ -174,7 +174,7 @@ def fetch_spectra(
     if not 1 <= parallel <= 32:
         raise UsageError(f"{parallel} requests at a time", remedy="from 1 to 32; 4 is polite")
     needed = hosts(map(client.address, spectrum_urls(wanted[0].obsid, release)))
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind=KIND)
     (folder / MANIFEST).unlink(missing_ok=True)
     remove_stale(folder)
     journal, forms = Journal(folder), Forms()

@@ -90,7 +90,7 @@ def fetch_nights(
     """
     nights = list(dict.fromkeys(parse_date(date) for date in dates))
     urls = {night: lamost_names.night_url(night, release) for night in nights}
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind=KIND)
     (folder / MANIFEST).unlink(missing_ok=True)
     remove_stale(folder)
     journal = Journal(folder, _JOURNAL)

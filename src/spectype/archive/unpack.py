@@ -91,7 +91,7 @@ def _member(
     seen: set[str],
 ) -> Record | None:
     key = member.name
-    if reason := _refused(member):
+    if reason := refused(member):
         return Record(key, "refused", detail=reason)
     base = PurePosixPath(key).name
     named = lamost_names.parse_name(base)
@@ -121,8 +121,8 @@ def _member(
     return Record(key, "ok", place, len(content))
 
 
-def _refused(member: tarfile.TarInfo) -> str | None:
-    """Why a member is not unpacked, or None."""
+def refused(member: tarfile.TarInfo) -> str | None:
+    """Why a member of an archive is not trusted, or None."""
     path = PurePosixPath(member.name.replace("\\", "/"))
     if not member.isreg():
         return "is a link or a device, not a file"

@@ -15,8 +15,8 @@ from isal import igzip
 
 from spectype.core.errors import ReadError, UsageError
 from spectype.core.progress import track
+from spectype.formats.source import GZIP_MAGIC, load, read_raw
 from spectype.surveys import lamost, read
-from spectype.surveys.source import GZIP_MAGIC, load, read_raw
 
 GUNZIP = "gunzip alone (isal)"
 ZLIB = "gunzip alone (zlib)"

@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 
 from spectype.core.errors import DataError
+from spectype.core.identifiers import exact_limit
+from spectype.core.sky import degrees
 
 REQUIRED = ("obsid", "class", "subclass")
 ROW = "catalogue_row"  #: row of the source, from 0; a CSV's line is two more
@@ -51,6 +53,20 @@ def converted(columns: Sequence[str]) -> list[pl.Expr]:
     ]
 
 
+def check_exact(column: str, largest: Any, dtype: Any, path: str | Path) -> None:
+    """Refuse a column of identifiers whose `largest` is too large to be exact in its floats."""
+    limit = exact_limit(32 if dtype == pl.Float32 else 64)
+    if largest is not None and abs(float(largest)) >= limit:
+        raise DataError(
+            f"column {column} holds {str(dtype)[5:]}-bit floats: its numbers above {limit} are "
+            "rounded, so they name other rows",
+            path=path,
+            remedy=f"write {column} as integer or text"
+            if column == "obsid"
+            else f"write {column} as integer or text, or leave it out",
+        )
+
+
 def tidy(names: Sequence[str], path: str | Path) -> list[str]:
     """Column names in lower case, without blanks; none of them ours.
 
@@ -84,10 +100,27 @@ def snr_column(band: str, columns: Sequence[str]) -> str | None:
     return next((c for c in (f"snr{band}", f"snr_{band}", f"sn_{band}") if c in columns), None)
 
 
-def present_snr(column: str) -> pl.Expr:
+def present_snr(column: str, dtype: Any = None) -> pl.Expr:
     """S/N of `column`, null where the survey wrote -9999 or the value is no number."""
-    value = pl.col(column).cast(pl.Float32, strict=False)
+    number = pl.col(column)
+    if dtype == pl.String:
+        number = number.str.replace(",", ".", literal=True)
+    value = number.cast(pl.Float32, strict=False)
     return pl.when(value.is_finite() & (value > -9999)).then(value)
+
+
+def in_degrees(column: str, dtype: Any) -> pl.Expr:
+    """The coordinate `column` in degrees (Float64), null where it is empty or cannot be read."""
+    if dtype != pl.String:
+        return pl.col(column).cast(pl.Float64, strict=False)
+    hours = column in ALIASES["ra"]
+
+    def read(text: pl.Series) -> pl.Series:
+        plain = text.cast(pl.Float64, strict=False)
+        lost = (plain.is_null() & text.is_not_null()).arg_true()
+        return plain.scatter(lost, [degrees(t, hours=hours) for t in text.gather(lost)])
+
+    return pl.col(column).map_batches(read, return_dtype=pl.Float64, is_elementwise=True)
 
 
 def present_id(column: str) -> pl.Expr:

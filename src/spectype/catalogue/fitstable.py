@@ -25,6 +25,9 @@ _POLARS: dict[str, Any] = {
     "L": pl.Boolean, "B": pl.UInt8, "I": pl.Int16, "J": pl.Int32, "K": pl.Int64,
     "E": pl.Float32, "D": pl.Float64, "A": pl.String,
 }  # fmt: skip
+# FITS standard 4.0, section 5.2.5: unsigned integers, and signed bytes.
+_OFFSETS = {"B": -128.0, "I": 2.0**15, "J": 2.0**31, "K": 2.0**63}
+_UNSIGNED: dict[str, Any] = {"B": pl.Int8, "I": pl.UInt16, "J": pl.UInt32, "K": pl.UInt64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,25 @@ class Layout:
     n_rows: int
     row: np.dtype[Any]
     kinds: dict[str, str]  #: FITS letter of each column that is read
-    nulls: dict[str, int]  #: TNULL of integer columns
+    nulls: dict[str, int]  #: TNULL of integer columns, as stored
+    scales: dict[str, tuple[float, float]]  #: TSCAL and TZERO, where they are not 1 and 0
     skipped: tuple[str, ...]  #: vector and variable-length columns, which no catalogue needs
 
     @property
     def schema(self) -> dict[str, Any]:
         """Column names and polars types."""
-        return {name: _POLARS[kind] for name, kind in self.kinds.items()}
+        return {name: self.dtype(name) for name in self.kinds}
+
+    def dtype(self, name: str) -> Any:
+        """Polars type of a column: integers with the usual offset are unsigned, and exact."""
+        kind = self.kinds[name]
+        if name not in self.scales:
+            return _POLARS[kind]
+        return _UNSIGNED[kind] if self.is_unsigned(name) else pl.Float64
+
+    def is_unsigned(self, name: str) -> bool:
+        """Whether a column is unsigned integers, written as signed ones with an offset."""
+        return self.scales.get(name) == (1.0, _OFFSETS.get(self.kinds[name]))
 
 
 def open_bytes(path: str | Path) -> BinaryIO:
@@ -123,18 +138,21 @@ def _layout(header: Any, offset: int) -> Layout:
     fields: list[tuple[str, str]] = []
     kinds: dict[str, str] = {}
     nulls: dict[str, int] = {}
+    scales: dict[str, tuple[float, float]] = {}
     skipped: list[str] = []
     for i in range(1, int(header["TFIELDS"]) + 1):
         name = str(header.get(f"TTYPE{i}", f"col{i}")).strip()
         count, letter = _form(str(header[f"TFORM{i}"]))
         scalar = count == 1 and letter in _NUMPY
-        scaled = header.get(f"TSCAL{i}", 1) != 1 or header.get(f"TZERO{i}", 0) != 0
+        scale = float(header.get(f"TSCAL{i}", 1)), float(header.get(f"TZERO{i}", 0))
         if letter == "A" and count > 0:
             fields.append((name, f"S{count}"))
             kinds[name] = "A"
-        elif scalar and not scaled:
+        elif scalar:
             fields.append((name, _NUMPY[letter]))
             kinds[name] = letter
+            if letter != "L" and scale != (1.0, 0.0):
+                scales[name] = scale
             if f"TNULL{i}" in header:
                 nulls[name] = int(header[f"TNULL{i}"])
         else:
@@ -142,7 +160,7 @@ def _layout(header: Any, offset: int) -> Layout:
             skipped.append(name)
     row = np.dtype([(f"{i}", form) for i, (_, form) in enumerate(fields)])
     row.names = tuple(name for name, _ in fields)
-    return Layout(offset, int(header["NAXIS2"]), row, kinds, nulls, tuple(skipped))
+    return Layout(offset, int(header["NAXIS2"]), row, kinds, nulls, scales, tuple(skipped))
 
 
 def _form(text: str) -> tuple[int, str]:
@@ -217,6 +235,16 @@ def _series(values: Any, name: str, table: Layout) -> pl.Series:
         return pl.Series(name, text.tolist(), dtype=pl.String).str.strip_chars(" \x00")
     if kind == "L":
         return pl.Series(name, values == b"T")
-    series = pl.Series(name, values.astype(values.dtype.newbyteorder("=")), dtype=_POLARS[kind])
+    native = values.astype(values.dtype.newbyteorder("="))
     null = table.nulls.get(name)
-    return series if null is None else series.replace(null, None)
+    missing = None if null is None else native == null
+    if table.is_unsigned(name):
+        # The offset turns the highest bit: exact, where a sum of floats would round.
+        size = native.itemsize
+        unsigned = native.view(f"u{size}") ^ np.array(1 << (8 * size - 1), f"u{size}")
+        native = unsigned.view("i1") if kind == "B" else unsigned
+    elif name in table.scales:
+        scale, zero = table.scales[name]
+        native = native * scale + zero
+    series = pl.Series(name, native, dtype=table.dtype(name))
+    return series if missing is None else series.set(pl.Series(missing), None)

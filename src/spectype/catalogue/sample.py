@@ -18,10 +18,11 @@ from spectype.catalogue.stars import (
     SPLITS,
     assign_splits,
     first_rows,
+    identified,
     key_columns,
     number_keyed,
 )  # fmt: skip
-from spectype.core import mk
+from spectype.catalogue.types import CLASSES
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import MANIFEST, write_manifest
 
@@ -52,7 +53,7 @@ class SampleConfig:
     balance
         Share each quota evenly over the subclasses (0 to 9) of the type.
     include_ob
-        Count the survey's OB among type O.
+        Draw from the survey's OB (O or B), too, as from a type of its own.
     lines_per_file
         Split each list of obsids into files of so many lines.
     fractions
@@ -152,7 +153,9 @@ def sample(
         rows, stars = rows[keep], stars[keep]
     chosen = _draw(rows, quotas, config.balance, rng)
     if not chosen.size:
-        raise DataError("no row passes the cuts", path=source, remedy="ask for less")
+        why = "; ".join(f"{reason} ({n})" for reason, n in dropped.items())
+        remedy = "give ra and dec, uid or gaia_source_id" if "star is" in why else "ask for less"
+        raise DataError(f"no row passes the cuts: {why}", path=source, remedy=remedy)
     if chosen.size < len(rows):
         rows, stars = rows[chosen], None if stars is None else stars[chosen]
     numbers = _stars(rows, config) if stars is None else stars
@@ -171,7 +174,7 @@ def _stars(rows: pl.DataFrame, config: SampleConfig) -> NDArray[np.int64]:
 
 def _quotas(config: SampleConfig) -> dict[str, int]:
     """Spectra asked for of each type; -1 for all."""
-    quotas = dict.fromkeys(mk.TYPES, _count(config.per_type))
+    quotas = dict.fromkeys(CLASSES, _count(config.per_type))
     for text in config.quota:
         type, found, count = text.partition("=")
         if not found or type.strip().upper() not in quotas:
@@ -202,17 +205,20 @@ def _check(config: SampleConfig) -> None:
 
 def _eligible(tables: Tables, config: SampleConfig) -> tuple[pl.DataFrame, dict[str, int]]:
     """Rows that pass the cuts, in the order of the catalogue: numbers only, no text."""
-    frame = pl.concat([tables.table(type) for type in mk.TYPES])
-    names = frame.collect_schema().names()
-    snr = snr_column(config.snr_band, names)
-    failed = [pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in _cuts(config, snr)]
+    frame = pl.concat([tables.table(type) for type in CLASSES])
+    schema = frame.collect_schema()
+    snr, keys = snr_column(config.snr_band, list(schema)), key_columns(schema)
+    # Keys first: the text of a position is read once.
+    frame = frame.with_columns(keys)
+    cuts = _cuts(config, schema, snr, identified(keys))
+    failed = [pl.when(~ok.fill_null(False)).then(pl.lit(why)) for why, ok in cuts]
     wanted = [
         pl.col(ROW),
         pl.col("obsid").cast(pl.Int64, strict=False),
-        pl.col("type").cast(pl.Enum(list(mk.TYPES))),
+        pl.col("type").cast(pl.Enum(list(CLASSES))),
         pl.col("code").cast(pl.Float32),
-        (pl.lit(None, pl.Float32) if snr is None else present_snr(snr)).alias("snr"),
-        *key_columns(names),
+        (pl.lit(None, pl.Float32) if snr is None else present_snr(snr, schema[snr])).alias("snr"),
+        *[pl.col(key.meta.output_name()) for key in keys],
         pl.coalesce(*failed).cast(pl.Categorical).alias("reason"),
     ]
     try:
@@ -239,15 +245,20 @@ def _once(obsids: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(np.unique(obsids, return_index=True)[1])
 
 
-def _cuts(config: SampleConfig, snr: str | None) -> list[tuple[str, pl.Expr]]:
+def _cuts(
+    config: SampleConfig, schema: pl.Schema, snr: str | None, known: pl.Expr
+) -> list[tuple[str, pl.Expr]]:
     """Reason of rejection and the condition to pass, in the order they are applied."""
-    cuts = [("no obsid", pl.col("obsid").cast(pl.Int64, strict=False).is_not_null())]
+    cuts = [
+        ("no obsid", pl.col("obsid").cast(pl.Int64, strict=False).is_not_null()),
+        ("no position that can be read, and no identifier: its star is unknown", known),
+    ]
     if not config.include_ob:
-        cuts.append(("OB, not O", ~pl.col("ob")))
+        cuts.append(("OB", ~pl.col("ob")))
     if (config.min_snr, config.max_snr) != (None, None):
         if snr is None:
             raise DataError(f"has no S/N in {config.snr_band}", remedy="choose another band")
-        value = present_snr(snr)
+        value = present_snr(snr, schema[snr])
         cuts.append(("no S/N", value.is_not_null()))
         if config.min_snr is not None:
             cuts.append((f"S/N below {config.min_snr:g}", value >= config.min_snr))
@@ -281,7 +292,7 @@ def _draw(
     types = _type_numbers(rows)
     codes = rows["code"].fill_null(np.nan).to_numpy()
     chosen = []
-    for number, type in enumerate(mk.TYPES):
+    for number, type in enumerate(CLASSES):
         place = np.flatnonzero(types == number)
         quota = place.size if quotas[type] < 0 else min(quotas[type], place.size)
         if balance:
@@ -307,13 +318,13 @@ def _balanced(
 
 
 def _type_numbers(rows: pl.DataFrame) -> NDArray[np.uint8]:
-    """Place in O B A F G K M of the type of each row."""
+    """Place in `CLASSES` of the type of each row."""
     return np.asarray(rows["type"].to_physical().to_numpy(), dtype=np.uint8)
 
 
 def _by_type(rows: pl.DataFrame) -> dict[str, int]:
     counts = dict(rows["type"].cast(pl.String).value_counts().rows())
-    return {type: counts.get(type, 0) for type in mk.TYPES}
+    return {type: counts.get(type, 0) for type in CLASSES}
 
 
 def _result(
@@ -340,14 +351,14 @@ def _write(
     config: SampleConfig,
     overwrite: bool,
 ) -> None:
-    folder = check_empty(result.folder, overwrite=overwrite)
+    folder = check_empty(result.folder, kind=KIND, overwrite=overwrite, source=tables.folder)
     with scratch(folder) as temporary:
-        for type in mk.TYPES:
+        for type in CLASSES:
             obsids = rows.filter(pl.col("type") == type)["obsid"].to_list()
             _write_list(temporary, type, obsids, config.lines_per_file)
         write_table(tables, rows[ROW].to_numpy(), stars, parts, temporary / "sample.parquet")
         (folder / MANIFEST).unlink(missing_ok=True)
-        for old in folder.glob("?-sample*.txt"):
+        for old in (file for type in CLASSES for file in folder.glob(f"{type}-sample*.txt")):
             old.unlink()
         for item in sorted(temporary.iterdir()):
             item.replace(folder / item.name)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectype.catalogue.columns import ROW, find
 from spectype.catalogue.split_folder import Tables
 from spectype.catalogue.stars import SPLITS, first_rows, star_name
-from spectype.core import mk
+from spectype.catalogue.types import CLASSES
 
 # Columns of the sample's table, where the catalogue has them.
 _KEPT = (
@@ -51,7 +51,7 @@ def write_table(
     """
     places = np.full(int(rows.max()) + 1, -1, np.int64)
     places[rows] = np.arange(rows.size)
-    found = {type: _places(tables.table(type), places) for type in mk.TYPES}
+    found = {type: _places(tables.table(type), places) for type in CLASSES}
     del places
     names, star = _names(tables, found, stars)
     splits = pl.Series(SPLITS)

@@ -26,6 +26,7 @@ from spectype.catalogue.table import (
     unquoted,
 )
 from spectype.catalogue.types import REJECTED, TABLE, TABLES, with_types
+from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import write_manifest
 
@@ -50,7 +51,7 @@ class Split:
     kinds : dict of str to int
         What the rows of ``other`` and ``unknown`` are.
     ob : int
-        Rows filed under O that the survey calls OB.
+        Rows that the survey calls OB: O or B.
     rejected : dict of str to int
         Rows that cannot be trusted, by reason.
     rejected_rows : list of int
@@ -79,7 +80,7 @@ def split(
     separator: str | None = None,
     overwrite: bool = False,
 ) -> Split:
-    """Split a catalogue into tables O, B, A, F, G, K, M, unknown and other.
+    """Split a catalogue into tables O, OB, B, A, F, G, K, M, unknown and other.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def split(
     if format not in ("parquet", "csv"):
         raise UsageError(f"{format!r} is not a format", remedy="take parquet or csv")
     source = scan(path, separator=separator, text=format == "csv")
-    folder = check_empty(out, overwrite=overwrite)
+    folder = check_empty(out, kind=KIND, overwrite=overwrite, source=source.path)
     with scratch(folder) as temporary:
         if format == "csv" and source.format == "csv":
             source, tally = _copied(source, temporary)
@@ -265,7 +266,7 @@ def _describe(source: Catalogue, folder: Path, final: Path, format: Output) -> S
         rows=sum(counts.values()),
         counts={name: counts[name] for name in TABLES},
         kinds=dict(kinds.group_by("kind").len().sort("len", descending=True).collect().rows()),
-        ob=int(tables["O"].select(pl.col("ob").sum()).collect().item()),
+        ob=counts[mk.OB],
         rejected=rejected,
         rejected_rows=rows,
         without_obsid=sum(counts[name] for name in TABLES) - numbers.size,

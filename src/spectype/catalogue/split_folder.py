@@ -16,16 +16,26 @@ from spectype.catalogue.columns import PROBLEM, ROW
 from spectype.catalogue.types import REJECTED, TABLES
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, read_manifest
+from spectype.core.names import twins
 
 KIND = "catalogue"
 _DISK_FULL = ("No space left", "os error 28", "os error 27", "os error 122", "Disk quota")
 
 
-def check_empty(out: str | Path, *, overwrite: bool) -> Path:
-    """Make the folder `out`; refuse one that holds files, unless they may be replaced."""
+def check_empty(out: str | Path, *, kind: str, overwrite: bool, source: Path) -> Path:
+    """Make the folder `out` for an artefact of this `kind`.
+
+    Raises
+    ------
+    UsageError
+        If it is, or holds, the `source`; or holds anything else, unless earlier files of this
+        kind may be replaced.
+    """
     folder = Path(out)
     if folder.is_file():
         raise UsageError("is a file, not a folder", path=folder, remedy="name a folder")
+    if twins(folder, [str(source)]):
+        raise UsageError("is the source itself", path=folder, remedy="give another folder")
     held = [p for p in folder.glob("*") if not p.name.startswith(".")] if folder.exists() else []
     if held and not overwrite:
         raise UsageError(
@@ -33,7 +43,9 @@ def check_empty(out: str | Path, *, overwrite: bool) -> Path:
             path=folder,
             remedy="give another folder, or --overwrite",
         )
-    return check_writable_folder(folder)
+    if any(twins(source, [str(file)]) for file in held):
+        raise UsageError("holds the source", path=folder, remedy="give another folder")
+    return check_writable_folder(folder, kind=kind)
 
 
 @contextmanager

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from spectype.catalogue.columns import find, present_id
+from spectype.catalogue.columns import find, in_degrees, present_id
 from spectype.core.errors import DataError
-from spectype.core.sky import MATCH_RADIUS, group_by_position
+from spectype.core.sky import MATCH_RADIUS, group_by_position, known_positions
 
 SPLITS = ("train", "validation", "test")
 _STRIP = 1_000_000
 
 
-def key_columns(columns: Sequence[str]) -> list[pl.Expr]:
+def key_columns(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
     """What `number_keyed` needs, as numbers: ``_uid``, ``_gaia`` (hashes), ``_ra``, ``_dec``."""
-    keys = []
+    keys, columns = [], list(schema)
     for kind in ("uid", "gaia"):
         if name := find(kind, columns):
             value = present_id(name)
             keys.append(pl.when(value.is_not_null()).then(value.hash(0)).alias(f"_{kind}"))
     for kind in ("ra", "dec"):
         if name := find(kind, columns):
-            keys.append(pl.col(name).cast(pl.Float64, strict=False).alias(f"_{kind}"))
+            keys.append(in_degrees(name, schema[name]).alias(f"_{kind}"))
     return keys
+
+
+def identified(keys: Sequence[pl.Expr]) -> pl.Expr:
+    """Whether a row tells its star: by an identifier, or by a position on the sky."""
+    names = [key.meta.output_name() for key in keys]
+    known = [pl.col(name).is_not_null() for name in ("_uid", "_gaia") if name in names]
+    if {"_ra", "_dec"} <= set(names):
+        known.append(pl.col("_dec").is_between(-90, 90) & pl.col("_ra").is_between(-360, 720))
+    return pl.any_horizontal(*[k.fill_null(False) for k in known]) if known else pl.lit(True)
 
 
 def number_stars(rows: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray[np.int64]:
@@ -53,7 +62,7 @@ def number_stars(rows: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray
     DataError
         If no column identifies stars.
     """
-    return number_keyed(rows.select(key_columns(rows.columns)), radius=radius)
+    return number_keyed(rows.select(key_columns(rows.schema)), radius=radius)
 
 
 def number_keyed(keys: pl.DataFrame, *, radius: float = MATCH_RADIUS) -> NDArray[np.int64]:
@@ -105,7 +114,7 @@ def by_position(
 
     if ra.size <= n_strip:
         return group_by_position(ra, dec, radius=radius)
-    known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    known = np.flatnonzero(known_positions(ra, dec))
     order = known[np.argsort(dec[known])]
     heights = dec[order]
     groups = np.arange(ra.size)

@@ -27,8 +27,7 @@ from spectype.catalogue.table import (
     scan,
     unquoted,
 )  # fmt: skip
-from spectype.catalogue.types import classify
-from spectype.core import mk
+from spectype.catalogue.types import CLASSES, classify
 from spectype.core.errors import DataError, UsageError
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -43,7 +42,7 @@ class Group:
     group : str
         The survey's class: STAR, GALAXY, QSO, Unknown ...
     type : str
-        O ... M, ``O (OB)``, or what else it is: white dwarf, galaxy, unknown ...
+        O ... M, OB (O or B), or what else it is: white dwarf, galaxy, unknown ...
     rows : int
         Spectra.
     stars : int or None
@@ -207,9 +206,7 @@ def _numbered(labels: pl.Series) -> tuple[NDArray[np.int64], list[str]]:
 def _title(group: str, subclass: str) -> tuple[str, str]:
     label = classify(group, subclass)
     name = group.strip() or "(none)"
-    return (name.upper() if name.upper() == "STAR" else name), (
-        "O (OB)" if label.ob else label.type or label.kind
-    )
+    return (name.upper() if name.upper() == "STAR" else name), (label.type or label.kind)
 
 
 def _snr(values: NDArray[np.float32]) -> tuple[int, tuple[float, ...]]:
@@ -219,7 +216,6 @@ def _snr(values: NDArray[np.float32]) -> tuple[int, tuple[float, ...]]:
     return known.size, tuple(float(round(q, 2)) for q in np.quantile(known, QUANTILES))
 
 
-def _order(group: Group) -> tuple[bool, int, bool, int, str]:
-    one_type = len(group.type) == 1 or group.type == "O (OB)"
-    place = mk.TYPES.index(group.type[0]) if one_type else len(mk.TYPES)
-    return (group.group != "STAR", place, len(group.type) > 1, -group.rows, group.type)
+def _order(group: Group) -> tuple[bool, int, int, str]:
+    place = CLASSES.index(group.type) if group.type in CLASSES else len(CLASSES)
+    return (group.group != "STAR", place, -group.rows, group.type)

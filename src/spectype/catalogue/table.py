@@ -6,7 +6,6 @@ with two columns more: `catalogue_row`, and `problem` for the rows that cannot b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,23 +14,25 @@ from typing import Any, Literal
 import polars as pl
 
 from spectype.catalogue.columns import (
+    ALIASES,
     PROBLEM,
     ROW,
     as_obsid,
+    check_exact,
     converted,
+    in_degrees,
     pinned_type,
     tidy,
 )  # fmt: skip
+from spectype.catalogue.dialect import sniff
 from spectype.catalogue.fitstable import blocks, layout, open_bytes
 from spectype.core.errors import DataError, UsageError
 
 Format = Literal["csv", "fits", "parquet"]
-SEPARATORS = "|,\t;"
 SUSPECT = "_suspect"
 LINE = "_line"
 _COUNT = "_count"
 _EXTRA = "_extra"
-_SAMPLE_LINES = 3000
 _EXACT_BELOW = 64 << 20  # bytes; small files are always checked line by line
 
 
@@ -57,6 +58,10 @@ class Catalogue:
         many is there, or the obsid is no plain number; where none is, the result is the same.
     text : bool
         Keep every column of a CSV as the text it is, so that it can be written back unchanged.
+    decimal_comma : bool
+        Whether the numbers of a CSV are written with one.
+    angles : tuple of str
+        Columns of positions that a CSV writes in hours or degrees, minutes and seconds.
     """
 
     path: Path
@@ -66,6 +71,8 @@ class Catalogue:
     quoted: bool = False
     exact: bool = True
     text: bool = False
+    decimal_comma: bool = False
+    angles: tuple[str, ...] = ()
 
     def frame(self, *, needed: list[str] | None = None) -> pl.LazyFrame:
         """The rows, lazily.
@@ -125,20 +132,47 @@ def scan(
     if not head:
         raise DataError("is empty", path=file, remedy="fetch the catalogue again")
     if head.startswith(b"SIMPLE  ="):
-        return Catalogue(file, "fits", tuple(tidy(list(layout(file).schema), file)))
+        columns = tidy(list(layout(file).schema), file)
+        return _exact_ids(Catalogue(file, "fits", tuple(columns)))
     if head.startswith(b"PAR1"):
         try:
             names = pl.scan_parquet(file).collect_schema().names()
         except pl.exceptions.PolarsError as error:
             raise DataError(f"is not a whole parquet file: {error}", path=file) from error
-        return Catalogue(file, "parquet", tuple(tidy(names, file)))
+        return _exact_ids(Catalogue(file, "parquet", tuple(tidy(names, file))))
     if b"\x00" in head[:4096] or head.lstrip()[:1] == b"<":
         raise DataError(
             "is neither a CSV, nor a FITS table, nor parquet",
             path=file,
             remedy="check what was downloaded: it may be a login page",
         )
-    return _sniff_csv(file, head, separator, text, exact)
+    csv = sniff(file, head, separator=separator)
+    if exact is None:
+        exact = csv.careful or file.stat().st_size < _EXACT_BELOW
+    return Catalogue(
+        file,
+        "csv",
+        csv.columns,
+        csv.separator,
+        csv.quoted,
+        exact,
+        text,
+        decimal_comma=csv.decimal_comma,
+        angles=csv.angles,
+    )
+
+
+def _exact_ids(catalogue: Catalogue) -> Catalogue:
+    """The same catalogue, if none of its identifiers has been rounded to a float."""
+    ids = [c for c in ("obsid", *ALIASES["uid"], *ALIASES["gaia"]) if c in catalogue.columns]
+    frame = _fits_frame(catalogue) if catalogue.format == "fits" else _parquet_frame(catalogue)
+    schema = frame.collect_schema()
+    floats = [c for c in ids if schema[c].is_float()]
+    if floats:
+        largest = frame.select(pl.col(floats).fill_nan(None).abs().max()).collect()
+        for column in floats:
+            check_exact(column, largest[column].item(), schema[column], catalogue.path)
+    return catalogue
 
 
 def _head(file: Path) -> bytes:
@@ -149,32 +183,6 @@ def _head(file: Path) -> bytes:
         raise DataError("is a truncated gzip file", path=file, remedy="fetch it again") from error
     except OSError as error:
         raise DataError(f"cannot be read: {error}", path=file) from error
-
-
-def _sniff_csv(
-    file: Path, head: bytes, separator: str | None, text: bool, exact: bool | None
-) -> Catalogue:
-    lines = head.decode("utf-8-sig", errors="replace").splitlines()[: _SAMPLE_LINES + 1]
-    likely = max(SEPARATORS, key=lines[0].count)
-    mark = likely if separator is None else separator
-    if len(mark) != 1 or not mark.isascii() or mark in '"\r\n':
-        raise UsageError(f"{mark!r} cannot separate fields", remedy="give one character")
-    if separator is not None and lines[0].count(mark) == 0 < lines[0].count(likely):
-        raise DataError(
-            f"has no {mark!r} in its header; it looks separated by {likely!r}",
-            path=file,
-            remedy="leave out the separator",
-        )
-    columns = tuple(tidy(lines[0].split(mark), file))
-    if len(lines) < 2:
-        raise DataError("has a header but no rows", path=file, remedy="fetch the catalogue again")
-    field = rf'(?:^|{re.escape(mark)})\s*"[^"]*"\s*(?:{re.escape(mark)}|$)'
-    quoted = any(re.search(field, line) for line in lines)
-    spare_end = any(line.rstrip().endswith(mark) for line in lines[1:-1])
-    last_filled = not spare_end and all(line.rsplit(mark, 1)[-1].strip() for line in lines[1:-1])
-    if exact is None:
-        exact = quoted or not last_filled or file.stat().st_size < _EXACT_BELOW
-    return Catalogue(file, "csv", columns, mark, quoted, exact, text)
 
 
 def checked_lines(catalogue: Catalogue) -> Catalogue:
@@ -217,13 +225,15 @@ def _parsed(catalogue: Catalogue, schema: dict[str, Any]) -> pl.LazyFrame:
         empty_string_is_null=False,
         encoding="utf8-lossy",
         row_index_name=ROW,
+        decimal_comma=catalogue.decimal_comma,
     )
 
 
 def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     names = list(catalogue.columns)
     text = catalogue.text
-    schema: dict[str, Any] = {n: pl.String if text else pinned_type(n) for n in names}
+    as_text = set(names) if text else set(catalogue.angles)
+    schema: dict[str, Any] = {n: pl.String if n in as_text else pinned_type(n) for n in names}
     if not catalogue.exact and not text:
         schema["obsid"] = pl.Int64
     frame = _parsed(catalogue, schema)
@@ -244,7 +254,8 @@ def _csv_frame(catalogue: Catalogue, columns: list[str]) -> pl.LazyFrame:
     frame = frame.select(*columns, ROW, problem.alias(PROBLEM), suspect.alias(SUSPECT))
     if text:
         return frame
-    return frame.with_columns(as_obsid(schema["obsid"]), *converted(columns))
+    angles = [in_degrees(n, pl.String).alias(n) for n in catalogue.angles if n in columns]
+    return frame.with_columns(as_obsid(schema["obsid"]), *converted(columns), *angles)
 
 
 def _lines(catalogue: Catalogue) -> pl.LazyFrame:

@@ -13,8 +13,10 @@ import numpy as np
 import polars as pl
 
 from spectype.core import mk
+from spectype.core.identifiers import plain_text
 
-TABLES = (*mk.TYPES, "unknown", "other")  #: the tables that a catalogue is split into
+CLASSES = (mk.TYPES[0], mk.OB, *mk.TYPES[1:])  #: the types, and the survey's OB: O or B
+TABLES = (*CLASSES, "unknown", "other")  #: the tables that a catalogue is split into
 REJECTED = "rejected"
 TABLE = "_table"
 _KINDS = {
@@ -33,11 +35,11 @@ _SCHEMA = {
 class Label(NamedTuple):
     """A label of the catalogue, understood."""
 
-    type: str | None  #: one of O B A F G K M
+    type: str | None  #: one of `CLASSES`
     code: float | None  #: decimal code, None without a subclass
     luminosity: str | None
     kind: str  #: star, or what it is instead: white dwarf, carbon, galaxy, unknown ...
-    ob: bool  #: the survey wrote OB: O or early B
+    ob: bool  #: the survey wrote OB: O or B, and nobody knows which
     table: str  #: which of `TABLES` it belongs to
 
 
@@ -52,15 +54,15 @@ def classify(group: str, subclass: str) -> Label:
     >>> classify("STAR", "OB").ob, classify("GALAXY", "Non").kind
     (True, 'galaxy')
     """
-    name = group.strip().upper()
+    name = (plain_text(group) or "").upper()
     if name != "STAR":
-        kind = _KINDS.get(name, "other")
+        # A word that no survey uses is told, not hidden among the others.
+        kind = _KINDS.get(name, f"class {group.strip()[:32]!r}")
         return Label(None, None, None, kind, False, "unknown" if kind == "unknown" else "other")
-    parsed = mk.parse(subclass)
+    parsed = mk.parse(plain_text(subclass))
     ob = parsed.type is None and parsed.kind == "star" and parsed.range == (0.0, 20.0)
     if ob:
-        # LAMOST's template OB stands for O and the earliest B: filed under O, and marked.
-        return Label("O", None, None, "star", True, "O")
+        return Label(mk.OB, None, None, "star", True, mk.OB)
     if parsed.kind == "star" and parsed.type is not None:
         code = None if np.isnan(parsed.code) else float(parsed.code)
         return Label(parsed.type, code, parsed.luminosity, "star", False, parsed.type)

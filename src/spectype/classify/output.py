@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,40 +23,50 @@ SUFFIXES = (".csv", ".parquet", ".fits")
 _FIRST = COLUMNS[: COLUMNS.index("error") + 1]
 
 
-def check_output(output: str | Path, files: Sequence[str]) -> tuple[Path, list[str]]:
-    """The output, and the inputs without an earlier table of ours that stands in its place.
+def check_output(output: str | Path) -> Path:
+    """The output, unless it cannot be written or something would be lost.
 
     Raises
     ------
     UsageError
-        If the output is one of the spectra, or anything else that is no table of types: nothing
-        of the user's is ever overwritten. Also if it cannot be written, or its suffix is unknown.
+        If there is anything but a table of types: nothing of the user's is ever overwritten. Also
+        if it cannot be written, or its suffix is unknown.
     """
     target = check_writable(output)
-    same = twins(target, files)
-    ours = is_table(target)
-    if same and not ours:
-        raise UsageError(
-            f"the output is one of the spectra, {as_text(same[0])}",
-            path=as_text(target),
-            remedy="name the table after --output, for example types.csv",
-        )
     if target.suffix not in SUFFIXES:
         raise UsageError(
             f"unknown format {target.suffix!r}", path=target, remedy=f"use {' '.join(SUFFIXES)}"
         )
-    if not ours and target.exists() and target.stat().st_size:
+    if target.exists() and target.stat().st_size and not is_table(target):
         raise UsageError(
             "is there already and is no table of types: it would be lost",
             path=as_text(target),
-            remedy="choose another output, or remove the file",
+            remedy="choose another output, or remove the file; spectra come after the output",
         )
-    if same:
-        log.info("%s is the table of an earlier run: it is not typed", as_text(target))
-        files = [file for file in files if file not in same]
-        if not files:
-            raise UsageError("no spectra are left to type", path=as_text(target))
-    return target, list(files)
+    return target
+
+
+def without_output(files: Iterable[str], target: Path) -> Iterator[str]:
+    """The inputs without an earlier table of ours that stands in the output's place.
+
+    Raises
+    ------
+    UsageError
+        If the output is one of the spectra.
+    """
+    ours = is_table(target)
+    there = target.exists()
+    for file in files:
+        if not (there and twins(target, [file])):
+            yield file
+        elif ours:
+            log.info("%s is the table of an earlier run: it is not typed", as_text(target))
+        else:
+            raise UsageError(
+                f"the output is one of the spectra, {as_text(file)}",
+                path=as_text(target),
+                remedy="name the table after --output, for example types.csv",
+            )
 
 
 def is_table(path: Path) -> bool:

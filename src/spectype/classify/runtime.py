@@ -296,8 +296,7 @@ def digits(values: NDArray[np.floating[Any]], n: int = 5) -> list[float]:
 
 def notes_of(spectra: Spectra) -> list[str | None]:
     """What the reader decided or left out, a text a spectrum; None where it had nothing to say."""
-    name = "notes" if "notes" in spectra.meta else "warnings"
-    return [str(note) if note else None for note in spectra.get(name)]
+    return [str(note) if note else None for note in spectra.get("notes")]
 
 
 def schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import NoReturn
 # verb -> (module:object, one line for the list of verbs)
 VERBS: dict[str, tuple[str, str]] = {
     "classify": ("spectype.cli.classify:classify", "Type spectra: files in, a table out."),
+    "results": ("spectype.cli.results:app", "Join, check and sum up shards of results."),
     "plot": ("spectype.cli.plot:app", "Draw a spectrum with its type; compare spectra."),
     "catalogue": ("spectype.cli.catalogue:app", "Summarise, split and sample a catalogue."),
     "fetch": ("spectype.cli.fetch:app", "Download spectra and catalogues from the archives."),
@@ -44,6 +45,7 @@ def build_app(verb: str = "") -> object:
         version=spectype.__version__,
         result_action="return_value",
         help_format="markdown",
+        suppress_keyboard_interrupt=False,  # `run` says how to go on
     )
     for name, (target, line) in VERBS.items():
         if name == verb:
@@ -67,7 +69,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on `arguments` and return the exit status.
 
     0 done; 1 nothing could be done; 2 bad usage; 3 done, but some rows carry an error;
-    130 interrupted (rerun to resume).
+    130 or 143 ended by SIGINT or SIGTERM (rerun to resume).
     """
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
     from cyclopts import CycloptsError

@@ -92,7 +92,7 @@ def split(
     separator: str | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Split a catalogue into one table a type: O B A F G K M, unknown and other.
+    """Split a catalogue into one table a type: O B A F G K M, and OB, unknown and other.
 
     Rows that cannot be trusted (too few fields, an obsid that is no number) go to a table of
     their own, with the reason. Exit status 3 if there are any.
@@ -116,7 +116,7 @@ def split(
 
     result = split_catalogue(file, out, format=format, separator=separator, overwrite=overwrite)
     for name, count in result.counts.items():
-        note = f" (of them OB: {result.ob:,})" if name == "O" and result.ob else ""
+        note = "  O or B, the survey does not say" if name == "OB" and count else ""
         print(f"{name:8s}{count:>12,}{note}{'  no such row' if not count else ''}")
     if result.kinds:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in result.kinds.items())
@@ -159,7 +159,7 @@ def sample(
         parts = "  ".join(f"{name} {counts[type]:,}" for name, counts in result.splits.items())
         asked = result.asked[type]
         note = f"  (asked for {asked:,}: took all there are)" if type in result.short else ""
-        print(f"{type}  {taken:>10,} of {result.available[type]:,}   {parts}{note}")
+        print(f"{type:2s} {taken:>10,} of {result.available[type]:,}   {parts}{note}")
     print(f"{sum(result.taken.values()):,} spectra of {result.stars:,} stars in {out}")
     for reason, count in result.dropped.items():
         print(f"left out {count:,}: {reason}")

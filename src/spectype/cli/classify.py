@@ -7,13 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from spectype.bulk.run import classify as classify_paths
 from spectype.classify.batch import ClassifyConfig
-from spectype.classify.batch import classify as classify_paths
 
 
 def classify(
     *paths: Annotated[str, Parameter(allow_leading_hyphen=True)],
     output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = "-",
+    shard_size: int = 4096,
     config: Annotated[ClassifyConfig, Parameter(name="*")] = ClassifyConfig(),  # noqa: B008
 ) -> int:
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
@@ -29,9 +30,12 @@ def classify(
     paths
         Files, folders (recursive), globs, @list.txt, or - for a list on stdin.
     output
-        .csv, .parquet or .fits file; - writes CSV to stdout.
+        .csv, .parquet or .fits file; - writes CSV to stdout. A folder (NAME/) takes parquet
+        shards: any number of spectra in little memory; without PATHS its own list goes on.
+    shard_size
+        Inputs a shard of such a folder.
     """
-    counts = classify_paths(paths, output, config=config)
+    counts = classify_paths(paths, output, config=config, size=shard_size)
     if output != "-":
         print(
             f"{counts['typed']} of {counts['spectra']} spectra typed, "

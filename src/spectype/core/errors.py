@@ -53,6 +53,21 @@ class UsageError(SpectypeError):
     exit_code = 2
 
 
+class Interrupted(SpectypeError):
+    """A signal ended the work; the exit status is the shell's, 128 and its number."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        signal: int = 2,
+        path: str | Path | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(problem, path=path, remedy=remedy)
+        self.exit_code = 128 + signal
+
+
 class ReadError(SpectypeError):
     """A file cannot be read as a spectrum."""
 

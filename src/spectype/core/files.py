@@ -14,20 +14,20 @@ import spectype
 from spectype.core.errors import DataError, UsageError
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial-"  #: how the names of unfinished files begin
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, suffix: str | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block succeeds.
 
     The file appears whole or not at all. The temporary name keeps the suffixes of `path`,
-    so that writers that choose a format by suffix choose the same one.
+    so that writers that choose a format by suffix choose the same one; or it ends in `suffix`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=".partial-", suffix="".join(target.suffixes[-2:]), dir=target.parent
-    )
+    ending = "".join(target.suffixes[-2:]) if suffix is None else suffix
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=ending, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -45,6 +45,18 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` atomically, and through to the disk.
+
+    Until it is whole its name has no suffix: who reads ``*.parquet`` of a folder in which another
+    process is writing meets finished files only.
+    """
+    with atomic_path(path, suffix="") as temporary, temporary.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -107,8 +119,12 @@ def check_writable(path: str | Path) -> Path:
     return target
 
 
-def check_writable_folder(path: str | Path) -> Path:
-    """Make the folder `path` if needed; raise `UsageError` if files cannot be made in it."""
+def check_writable_folder(path: str | Path, *, kind: str | None = None) -> Path:
+    """Make the folder `path` if needed; raise `UsageError` if files cannot be made in it.
+
+    Given the `kind` of artefact that is to be made there, a finished one of another kind is
+    refused as well: its manifest would be lost, and with it the artefact.
+    """
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,6 +134,15 @@ def check_writable_folder(path: str | Path) -> Path:
         raise UsageError(
             f"cannot be written to: {error.strerror}", path=folder, remedy="choose another output"
         ) from error
+    if kind is not None and (folder / MANIFEST).is_file():
+        content = read_json(folder / MANIFEST)
+        found = content.get("kind") if isinstance(content, dict) else None
+        if found != kind:
+            raise UsageError(
+                f"holds a {found or 'manifest that is not ours'} already, which would be lost",
+                path=folder,
+                remedy="choose another output",
+            )
     return folder
 
 

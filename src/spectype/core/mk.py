@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -183,6 +185,17 @@ def parse(text: str | None) -> MK:
     if re.fullmatch(r"OB\W*", stripped):
         return MK(text=text, uncertain=True, range=(0.0, 20.0))
     return _parse_star(text, _normalise(stripped))
+
+
+#: What LAMOST's template OB stands for: a star of type O or B, and no more is known.
+OB = "OB"
+
+
+def type_or_range(label: Mapping[str, Any]) -> str:
+    """How a store's row is counted: its ``type``, ``OB`` for that range, else ``None``."""
+    if label["type"] is not None:
+        return str(label["type"])
+    return OB if label.get("code_low") == 0.0 and label.get("code_high") == 20.0 else "None"
 
 
 def type_of(code: float) -> str:

@@ -4,11 +4,63 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MATCH_RADIUS = 3.0  #: arcsec; LAMOST's fibres are 3.3 arcsec wide
+
+
+# 12:34:56.7, 12 34 56.7, 12h34m56.7s, 12d34m56.7s, with a decimal point or comma; seconds may lack.
+_SEXAGESIMAL = re.compile(
+    r"([+\-\u2212]?)(\d{1,3})\s*([:hd\s\u00b0])\s*(\d{1,2}(?:[.,]\d+)?)\s*"
+    r"(?:[:m\s'\u2032]\s*(?:(\d{1,2}(?:[.,]\d*)?)\s*(?:s|\"|''|\u2033)?)?)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def degrees(value: Any, *, hours: bool) -> float | None:
+    """A coordinate in degrees from a number or from text, decimal or sexagesimal.
+
+    Parameters
+    ----------
+    value : number or str
+        ``187.5``, ``"187,5"``, ``"12:30:00.0"``, ``"12 30 00"``, ``"12h30m00s"``, ``"-0d30m"``.
+    hours : bool
+        Whether sexagesimal text counts hours, as right ascensions do, unless it says ``d``.
+
+    Returns
+    -------
+    float or None
+        None where it cannot be read.
+
+    Examples
+    --------
+    >>> degrees("12:30:00.0", hours=True), degrees("-00 30 00", hours=False)
+    (187.5, -0.5)
+    """
+    text = str(value).strip() if value is not None else ""
+    try:
+        plain = float(text.replace(",", "."))
+    except ValueError:
+        match = _SEXAGESIMAL.fullmatch(text)
+        if match is None:
+            return None
+        sign, whole, mark, minutes, seconds = match.groups()
+        parts = [float((part or "0").replace(",", ".")) for part in (whole, minutes, seconds)]
+        if max(parts[1:]) >= 60.0:
+            return None
+        size = parts[0] + parts[1] / 60 + parts[2] / 3600
+        in_hours = mark.lower() == "h" or (hours and mark not in "dD\u00b0")
+        return (-size if sign in ("-", "\u2212") else size) * (15.0 if in_hours else 1.0)
+    return plain if np.isfinite(plain) else None
+
+
+def known_positions(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.bool_]:
+    """Which positions [degree] are on the sky, shape (n,): neither NaN nor -9999."""
+    a, d = np.asarray(ra, float), np.asarray(dec, float)
+    return np.asarray((np.abs(d) <= 90.0) & (a >= -360.0) & (a <= 720.0))
 
 
 def unit_vectors(ra: ArrayLike, dec: ArrayLike) -> NDArray[np.float64]:
@@ -25,7 +77,7 @@ def group_by_position(
     Parameters
     ----------
     ra, dec : array_like, shape (n,)
-        Position [degree]; NaN stands for unknown and gives a group of its own.
+        Position [degree]; one that is unknown (`known_positions`) is a group of its own.
     radius : float
         Matching radius [arcsec]. Friends of friends are one group.
 
@@ -39,7 +91,7 @@ def group_by_position(
     from scipy.spatial import cKDTree
 
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-    known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    known = np.flatnonzero(known_positions(ra, dec))
     pairs = np.empty((0, 2), np.int64)
     if known.size > 1:
         # A chord, not an angle: exact on the whole sphere, poles and 0h included.

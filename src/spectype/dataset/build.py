@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path, check_writable_folder
+from spectype.core.names import as_text, twins
 from spectype.core.progress import track
-from spectype.core.sky import identify
+from spectype.core.sky import degrees, identify, known_positions
 from spectype.core.spectra import Spectra, number
-from spectype.dataset.labels import Labels, degrees, label_columns, read_labels
+from spectype.dataset.labels import Matched, class_word, label_columns, read_labels
+from spectype.dataset.paths import PACKED, SUFFIXES
 from spectype.dataset.preprocess import (
     Resample,
     Step,
@@ -34,23 +37,11 @@ from spectype.surveys import read
 
 log = logging.getLogger("spectype")
 
-SUFFIXES = (
-    ".fits",
-    ".fit",
-    ".fts",
-    ".csv",
-    ".txt",
-    ".dat",
-    ".ascii",
-    ".asc",
-    ".tsv",
-    ".ecsv",
-    ".sp",
-)
 _CHUNK = 64
 META = ("path", "index", "survey", "obsid", "object", "star_id", "ra", "dec", "snr", "class",
         "subclass", "redshift", "split", "synthetic", "has_errors")  # fmt: skip
 
+_ASIDE = ("class_word", "unread")  # of a row: for the manifest, not for the store
 _TEXT = ("path", "survey", "obsid", "object", "star_id", "class", "subclass", "split")
 
 
@@ -61,13 +52,20 @@ class BuildConfig:
     Parameters
     ----------
     labels : path, optional
-        A labels CSV or sample table; without it labels come from the headers.
+        A table of labels (CSV, FITS, parquet) or a sample; without it labels come from the headers.
+    frame : str, optional
+        ``air`` or ``vacuum`` for files that do not say which their wavelengths are.
+    columns : str, optional
+        Columns of tables without conventional names, like ``wave=LAM,flux=F,error=DF``, or their
+        numbers from 0: ``wave=0,flux=1``.
+    unit : str, optional
+        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
     rest_frame : bool
         Shift to the rest frame by the redshift, where one is known.
     min_coverage : float
         Reject spectra that cover less of the grid than this share.
     only_labelled : bool
-        Leave out files that the labels table does not name.
+        Leave out spectra that the labels table does not name.
     workers : int
         Processes; 0 takes all cores.
     overwrite : bool
@@ -75,6 +73,9 @@ class BuildConfig:
     """
 
     labels: Path | None = None
+    frame: str | None = None
+    columns: str | None = None
+    unit: str | None = None
     rest_frame: bool = False
     min_coverage: float = 0.1
     only_labelled: bool = False
@@ -116,7 +117,8 @@ def find_files(sources: Iterable[str | Path]) -> list[Path]:
 
 def is_spectrum_name(name: str) -> bool:
     """Whether a file of this name may hold a spectrum."""
-    lower = name.lower().removesuffix(".gz")
+    lower = name.lower()
+    lower = next((lower.removesuffix(p) for p in PACKED if lower.endswith(p)), lower)
     return lower.endswith(SUFFIXES) and not lower.startswith((".", "labels.", "headers."))
 
 
@@ -143,23 +145,26 @@ def build(sources: Sequence[str | Path], out: str | Path, *, config: BuildConfig
     UsageError
         If a source or the output cannot be used. DataError if no spectrum could be kept.
     """
-    check_writable_folder(out)
-    files = find_files(sources)
-    labels = None if config.labels is None else read_labels(config.labels)
+    check_writable_folder(out, kind="store")
+    files = spectra_files(sources, out, config.labels)
+    labels = None if config.labels is None else read_labels(config.labels).among(files)
     chain = standard_chain(rest_frame=config.rest_frame)
     grid = next(step for step in chain if isinstance(step, Resample))
     writer = StoreWriter(out, wave=grid.wave, overwrite=config.overwrite)
-    if labels is not None and config.only_labelled:
-        named = {name for name, _ in labels.by_name}
-        files = [file for file in files if file.name in named]
+    if labels is not None and config.only_labelled and not labels.labels.by_obsid:
+        files = [file for file in files if str(file) in labels.by_file]
     rejected: list[dict[str, Any]] = []
     kept: list[dict[str, Any]] = []
     n_chunks = -(-len(files) // _CHUNK)
     for chunk in track(_read_chunks(files, chain, config), total=n_chunks, title="reading"):
         rejected += chunk.rejected
-        kept += [_store_row(_labelled(row, labels)) for row in chunk.rows]
-        if chunk.rows:
-            writer.append(np.concatenate(chunk.flux), np.concatenate(chunk.error))
+        rows, there = _labelled(chunk.rows, labels, config.only_labelled)
+        kept += [_store_row(row) for row in rows]
+        if rows:
+            flux, error = np.concatenate(chunk.flux), np.concatenate(chunk.error)
+            writer.append(flux[there], error[there])
+    if labels is not None and labels.found and not labels.used:
+        raise labels.nothing(kept)
     with atomic_path(writer.folder / "rejected.csv") as path:
         _write_rejected(path, rejected)
     if not kept:
@@ -167,15 +172,52 @@ def build(sources: Sequence[str | Path], out: str | Path, *, config: BuildConfig
         reasons = "; ".join(f"{reason} ({n})" for reason, n in counts) or "no file is labelled"
         raise DataError(f"no spectrum could be kept: {reasons}", path=out)
     _name_stars(kept)
-    return writer.close(kept, _manifest(kept, rejected, chain, sources, config))
+    manifest = _manifest(kept, rejected, chain, sources, config)
+    manifest["labels"] = None if labels is None else labels.summary()
+    _say(manifest, kept)
+    return writer.close(
+        [{k: v for k, v in row.items() if k not in _ASIDE} for row in kept], manifest
+    )
 
 
-def _labelled(row: dict[str, Any], labels: Labels | None) -> dict[str, Any]:
-    """The metadata `row` with what the labels table says of it, which wins over the header."""
-    label = labels.find(row) if labels is not None else None
+def spectra_files(
+    sources: Sequence[str | Path], out: str | Path, labels: Path | None
+) -> list[Path]:  # fmt: skip
+    """The files to read: without those of the store itself, if it lies among them, and the labels.
+
+    Raises
+    ------
+    UsageError
+        If the store is to be one of the sources: its files would mix with theirs.
+    """
+    if same := twins(out, map(str, sources)):
+        raise UsageError(
+            "is one of the sources", path=as_text(same[0]), remedy="give another folder to --out"
+        )
+    inside = Path(out).resolve()
+    table = set() if labels is None else {labels.resolve()}
+    found = [(file, file.resolve()) for file in find_files(sources)]
+    return [file for file, real in found if inside not in real.parents and real not in table]
+
+
+def _labelled(
+    rows: list[dict[str, Any]], labels: Matched | None, only: bool
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Rows with what the labels table says of them, which wins over the header; which are kept."""
+    if labels is None:
+        return rows, list(range(len(rows)))
+    found = [labels.find(row) for row in rows]
+    there = [i for i, label in enumerate(found) if label is not None or not only]
+    return [_with_label(rows[i], found[i]) for i in there], there
+
+
+def _with_label(row: dict[str, Any], label: dict[str, Any] | None) -> dict[str, Any]:
     if label is None:
         return row
-    return row | {k: v for k, v in label.items() if v is not None and k not in ("path", "index")}
+    said = {k: v for k, v in label.items() if v is not None and k not in ("path", "index")}
+    if "subclass" in said:
+        row = row | {"class": None}  # the header's class went with the header's type
+    return row | said
 
 
 def _name_stars(rows: list[dict[str, Any]]) -> None:
@@ -184,8 +226,10 @@ def _name_stars(rows: list[dict[str, Any]]) -> None:
     ra, dec = (
         [np.nan if row[axis] is None else row[axis] for row in rows] for axis in ("ra", "dec")
     )
-    for row, star in zip(rows, identify(names=names, ra=ra, dec=dec)):
+    placed = known_positions(ra, dec)
+    for row, star, name, known in zip(rows, identify(names=names, ra=ra, dec=dec), names, placed):
         row["star_id"] = f"star-{star}"
+        row["identified"] = bool(name or known)
 
 
 def _proper_name(name: str | None) -> str | None:
@@ -208,16 +252,42 @@ def _manifest(
     config: BuildConfig,
 ) -> dict[str, Any]:
     """What the store's manifest says beside the grid: where from, how, and what was left out."""
-    unparsed = Counter(str(row["subclass"] or "") for row in kept if row["type"] is None)
+    unparsed = Counter(
+        str(row["subclass"] or "")
+        for row in kept
+        if row["type"] is None and row["code_low"] is None
+    )
+    words = Counter(row["class_word"] for row in kept if row["class_word"])
     return {
         "chain": to_data(chain),
-        "sources": [str(source) for source in sources],
+        "sources": [as_text(source) for source in sources],
         "config": asdict(config),
-        "types": dict(sorted(Counter(str(row["type"]) for row in kept).items())),
+        "types": dict(sorted(Counter(mk.type_or_range(row) for row in kept).items())),
         "kinds": dict(sorted(Counter(str(row["kind"]) for row in kept).items())),
         "labels_without_type": dict(unparsed.most_common()),
+        "class_words": dict(words.most_common()),
+        "unidentified": sum(not row["identified"] for row in kept),
+        "unreadable_positions": sum(row["unread"] is not None for row in kept),
         "rejected": dict(Counter(row["reason"] for row in rejected).most_common()),
     }
+
+
+def _say(manifest: dict[str, Any], kept: list[dict[str, Any]]) -> None:
+    """Log what the user has to know of labels and positions."""
+    if manifest["labels"] is not None:
+        log.info("%s", manifest["labels"])
+    if words := manifest["class_words"]:
+        listed = ", ".join(f"{word!r} {n}" for word, n in list(words.items())[:5])
+        log.warning("column class holds no class of a survey: %s; it is not used", listed)
+    if n := manifest["unreadable_positions"]:
+        example = next(row["unread"] for row in kept if row["unread"])
+        log.warning("%d positions cannot be read, like %r: they are unknown", n, example)
+    if n := manifest["unidentified"]:
+        log.warning(
+            "%d of %d spectra have neither a position nor a star's name: repeats of one star among "
+            "them are not known as such (give star_id, object, or ra and dec in --labels)",
+            n, len(kept),
+        )  # fmt: skip
 
 
 def _read_chunks(
@@ -225,9 +295,7 @@ def _read_chunks(
 ) -> Iterator[Chunk]:
     """Read files a chunk at a time, over processes where that pays."""
     data = to_data(chain)
-    tasks = [
-        (files[i : i + _CHUNK], data, config.min_coverage) for i in range(0, len(files), _CHUNK)
-    ]
+    tasks = [(files[i : i + _CHUNK], data, config) for i in range(0, len(files), _CHUNK)]
     workers = config.workers or os.cpu_count() or 1
     if workers == 1 or len(tasks) < 4:
         yield from map(_read_chunk, tasks)
@@ -236,19 +304,20 @@ def _read_chunks(
         yield from pool.map(_read_chunk, tasks)
 
 
-def _read_chunk(task: tuple[Sequence[Path], list[dict[str, Any]], float]) -> Chunk:
-    files, data, min_coverage = task
+def _read_chunk(task: tuple[Sequence[Path], list[dict[str, Any]], BuildConfig]) -> Chunk:
+    files, data, config = task
     chain, chunk = from_data(data), Chunk()
     for file in files:
         try:
-            spectra = run_chain(read(file), chain)
+            spectra = read(file, frame=config.frame, columns=config.columns, unit=config.unit)
+            spectra = run_chain(spectra, chain)
         except SpectypeError as error:
-            chunk.rejected.append({"path": str(file), "index": 0, "reason": error.problem})
+            chunk.rejected.append({"path": as_text(file), "index": 0, "reason": error.problem})
             continue
         keep = []
         for i in range(len(spectra)):
-            if fault := _fault(spectra, i, min_coverage):
-                chunk.rejected.append({"path": str(file), "index": i, "reason": fault})
+            if fault := _fault(spectra, i, config.min_coverage):
+                chunk.rejected.append({"path": as_text(file), "index": i, "reason": fault})
             else:
                 keep.append(i)
         if keep:
@@ -276,15 +345,18 @@ def _fault(spectra: Spectra, row: int, min_coverage: float) -> str | None:
 
 def _store_row(meta: dict[str, Any]) -> dict[str, Any]:
     """A store's metadata row: types fixed, label parsed."""
-    text = {name: None if meta.get(name) is None else str(meta[name]) for name in _TEXT}
+    text = {name: None if meta.get(name) is None else as_text(str(meta[name])) for name in _TEXT}
+    place = {axis: degrees(meta.get(axis), hours=axis == "ra") for axis in ("ra", "dec")}
+    unread = (str(meta[a]) for a in place if place[a] is None and str(meta.get(a) or "").strip())
     return {
         **text,
         "index": int(meta.get("index") or 0),
-        "ra": degrees(meta.get("ra"), hours=True),
-        "dec": degrees(meta.get("dec"), hours=False),
+        **place,
         "snr": number(meta.get("snr")),
         "redshift": number(meta.get("redshift")),
         "synthetic": str(meta.get("synthetic") or "").lower() in ("true", "1"),
         "has_errors": meta.get("has_errors") is not False,
         **label_columns(meta),
+        "class_word": class_word(meta),
+        "unread": next(unread, None),
     }

@@ -141,7 +141,7 @@ def train_standard(
         If the data do not suffice or hold NaN, a checkpoint is of another configuration,
         version or data, no checkpoint is whole, or the training diverges.
     """
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="gan")
     data = training_set(store, config)
     same = {**config.comparable(), "format": FORMAT, "data": data.fingerprint()}
     done, states, lines = resume(folder, same)

@@ -205,7 +205,7 @@ def train_reference(
         If the data do not suffice, a checkpoint is of another configuration, version or
         data, no checkpoint is whole, or the training diverges.
     """
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="gan")
     if config.threads:
         torch.set_num_threads(config.threads)
     data = gan_data(store, config)

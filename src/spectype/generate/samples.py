@@ -90,7 +90,7 @@ def write_samples(
         raise UsageError(f"{generator!r} is no name of a generator", remedy="letters and digits")
     if snr is not None and not 0 < snr < 1e5:
         raise UsageError(f"an S/N of {snr:g} is not a positive number below 100,000")
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="store")
     light = samples.flux * samples.shape
     quiet = np.full(light.shape, _QUIET)
     quiet_folder = folder if snr is None else folder / NOISE_FREE

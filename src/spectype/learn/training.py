@@ -101,7 +101,7 @@ def train(
         manifest; `export.export_run` makes a model of it.
     """
 
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="run")
     config = recipe.train
     if config.keep not in ("last", "error", "loss"):
         raise UsageError(f"unknown keep {config.keep!r}", remedy="last, error or loss")

@@ -140,7 +140,7 @@ def write_release(out: str | Path, *, settings: Settings) -> dict[str, int]:
 
 
 def _prepare(folder: Path, overwrite: bool) -> Path:
-    check_writable_folder(folder)
+    check_writable_folder(folder, kind="simulation")
     found = sorted(path.name for path in folder.iterdir())
     if found and not overwrite:
         raise UsageError(

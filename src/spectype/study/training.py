@@ -74,7 +74,7 @@ def train_reference(
     Path
         The run's folder, with the files that `training.train` writes and ``last.safetensors``.
     """
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="run")
     if train.threads:
         torch.set_num_threads(train.threads)
     recipe = _comparable(config, train, synthetic)
@@ -245,7 +245,7 @@ def repeat_reference(
             path=store.folder,
             remedy="leave out --repeats",
         )
-    folder = check_writable_folder(out)
+    folder = check_writable_folder(out, kind="run")
     runs, scores = [], []
     for number in range(repeats):
         seeds = replace(train, seed=train.seed + number, split_seed=train.split_seed + number)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spectype.core.errors import SpectypeError, UsageError
-from spectype.core.grid import air_to_vacuum
 from spectype.core.spectra import Spectra
-from spectype.surveys import jacoby, lamost, sdss, table
-from spectype.surveys.columns import ColumnChoice
+from spectype.formats.source import Source, from_bytes, load
+from spectype.reading import generic
+from spectype.reading.names import ColumnChoice
+from spectype.surveys import jacoby, lamost, sdss
 from spectype.surveys.libraries import LIBRARIES, Library
-from spectype.surveys.source import Source, load
 
-__all__ = ["SURVEYS", "Survey", "read"]
+__all__ = ["SURVEYS", "Survey", "read", "read_bytes"]
 
 _FRAMES = ("air", "vacuum")
 
@@ -47,7 +47,13 @@ class Survey:
 
 def _of_library(library: Library) -> Survey:
     def read_library(source: Source, frame: str | None) -> Spectra:
-        return table.read(source, frame=frame, survey=library.name, adjust=library.adjust)
+        return generic.read(
+            source,
+            frame=frame,
+            columns=library.columns,
+            survey=library.name,
+            adjust=library.adjust,
+        )
 
     return Survey(
         name=library.name,
@@ -60,7 +66,11 @@ def _of_library(library: Library) -> Survey:
 
 def _read_lamost(source: Source, frame: str | None) -> Spectra:
     spectra = lamost.read(source)
-    return _from_air(spectra) if frame == "air" else spectra
+    if frame == "air":
+        note = "frame air asked for, but LAMOST's is vacuum: kept"
+        said = [f"{before}; {note}" if before else note for before in spectra.get("notes")]
+        return replace(spectra, meta={**spectra.meta, "notes": said})
+    return spectra
 
 
 #: What `read` knows, in the order in which it asks.
@@ -104,21 +114,24 @@ def read(
     path : path-like
         A FITS file (LAMOST, SDSS, Jacoby, tables, images) or a text table, plain or gzipped.
     frame : {"air", "vacuum"}, optional
-        Frame of the file's wavelengths. By default what the file or its survey says; for
-        files that say nothing vacuum on the SDSS pixel grid, else air.
+        Frame of the wavelengths of a file that does not say, and is of no survey that is known;
+        one that contradicts is noted and not followed. By default vacuum on the SDSS pixel
+        grid, else air.
     columns : mapping, sequence or str, optional
         Names or numbers (from 0) of the columns, for tables without conventional names:
         ``{"wave": "LAM", "flux": "F", "error": "DF"}``, ``["LAM", "F"]`` or ``"wave=LAM,flux=F"``.
         Roles: wave, flux, error, ivar, variance, mask, good.
     unit : str, optional
-        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom). By
-        default what the file says, else judged by the size of the numbers.
+        Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom), or one of
+        frequency, wavenumber or energy. By default what the file says, else judged by the
+        size of the numbers.
 
     Returns
     -------
     Spectra
         Wavelengths in vacuum Angstrom, increasing. Spectra without a single good pixel are
-        returned too, wholly masked, with a word in ``meta["warnings"]``.
+        returned too, wholly masked. ``meta["notes"]`` says what was assumed, decided or left
+        out.
 
     Raises
     ------
@@ -134,6 +147,28 @@ def read(
     return _dispatch(load(path), frame, columns, unit)
 
 
+def read_bytes(
+    data: bytes,
+    name: str,
+    *,
+    frame: str | None = None,
+    columns: ColumnChoice | None = None,
+    unit: str | None = None,
+) -> Spectra:
+    """Read the spectra of a file whose content is in memory, like a member of an archive.
+
+    Parameters
+    ----------
+    data : bytes
+        The content, gzipped or not.
+    name : str
+        What the file is called.
+    frame, columns, unit
+        As for `read`.
+    """
+    return _dispatch(from_bytes(data, name), frame, columns, unit)
+
+
 def _dispatch(
     source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
 ) -> Spectra:
@@ -144,7 +179,7 @@ def _dispatch(
             for survey in SURVEYS:
                 if survey.recognise(source):
                     return survey.read(source, frame)
-        return table.read(source, frame=frame, columns=columns, unit=unit)
+        return generic.read(source, frame=frame, columns=columns, unit=unit)
     except SpectypeError:
         raise
     except Exception as error:  # a file can lie in more ways than were foreseen, here or in astropy
@@ -153,14 +188,3 @@ def _dispatch(
             f"cannot be understood: {type(error).__name__}: {words}",
             remedy="the file is damaged, or of a kind not known",
         ) from error
-
-
-def _from_air(spectra: Spectra) -> Spectra:
-    meta = {**spectra.meta, "wave_frame": ["air"] * len(spectra)}
-    return Spectra(
-        wave=air_to_vacuum(spectra.wave),
-        flux=spectra.flux,
-        ivar=spectra.ivar,
-        mask=spectra.mask,
-        meta=meta,
-    )

@@ -12,9 +12,9 @@ import numpy as np
 
 from spectype.core.errors import UsageError
 from spectype.core.spectra import Spectra
-from spectype.surveys import table
-from spectype.surveys.clean import Raw
-from spectype.surveys.source import Source
+from spectype.formats.source import Source
+from spectype.reading import generic
+from spectype.reading.clean import Raw
 
 CITATION = "Jacoby, Hunter & Christian 1984, ApJS 56, 257"
 N_STARS = 161
@@ -49,13 +49,13 @@ def recognise(source: Source) -> bool:
 
 def read(source: Source, *, frame: str | None = None) -> Spectra:
     """Read one star of the atlas; without errors, in air by default."""
-    return table.read(source, frame=frame, survey="jacoby", adjust=_adjust)
+    return generic.read(source, frame=frame, survey="jacoby", adjust=_adjust)
 
 
 def _adjust(raw: Raw, source: Source) -> None:
     grid = FIRST_WAVE + STEP * np.arange(N_PIX)
     if raw.wave.shape[-1] == N_PIX and np.abs(np.ravel(raw.wave)[:N_PIX] - grid).max() > STEP:
-        raw.warnings.append("not on the atlas's wavelengths 3510 + 1.4 i")
+        raw.notes.append("not on the atlas's wavelengths 3510 + 1.4 i")
     raw.frame = raw.frame or "air"
     number = re.search(r"jc_(\d+)", source.name)
     raw.meta["obsid"] = [f"jc_{number[1]}" if number else None]

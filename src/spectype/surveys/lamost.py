@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spectype.core.grid import log_grid
 from spectype.core.spectra import BoolArray, FloatArray, Spectra
-from spectype.surveys.fastfits import (
+from spectype.formats.fastfits import (
     Hdu,
     Header,
     equal_columns,
@@ -23,9 +23,9 @@ from spectype.surveys.fastfits import (
     numbers_of,
     texts_of,
 )  # fmt: skip
+from spectype.formats.slowfits import open_fits
+from spectype.formats.source import Source
 from spectype.surveys.lamost_names import FileName, parse_name
-from spectype.surveys.slowfits import open_fits
-from spectype.surveys.source import Source
 
 CITATION = "Cui et al. 2012, RAA 12, 1197; Luo et al. 2015, RAA 15, 1095"
 SNR_CAP = 999.0  #: the pipeline writes this where it could not have measured a larger S/N
@@ -94,8 +94,8 @@ def read(source: Source) -> Spectra:
     layout = layout_of(source.hdus)
     header = source.hdus[0].header
     rows = _rows(source, layout)
-    warnings: list[str] = []
-    wave = _wavelengths(rows[2], header, layout, warnings)
+    notes: list[str] = []
+    wave = _wavelengths(rows[2], header, layout, notes)
     if wave is None:
         raise source.fail(
             "has no usable wavelengths: neither a wavelength row nor COEFF0 and COEFF1",
@@ -104,7 +104,7 @@ def read(source: Source) -> Spectra:
     both = rows[:2].astype(np.float32)
     mask = _bad_pixels(both[0], both[1], rows[4])
     both[1][mask] = 0.0
-    meta = _metadata(source.path, header, str(layout), warnings)
+    meta = _metadata(source.path, header, str(layout), notes)
     return Spectra(wave=wave, flux=both[:1], ivar=both[1:], mask=mask[None], meta=meta)
 
 
@@ -143,14 +143,14 @@ def _by_astropy(source: Source) -> FloatArray:
 
 
 def _wavelengths(
-    row: FloatArray, header: Header, layout: str | None, warnings: list[str]
+    row: FloatArray, header: Header, layout: str | None, notes: list[str]
 ) -> NDArray[np.float64] | None:
     """The wavelength row, or what COEFF0 and COEFF1 say where that is not wavelength."""
     if layout != "image-subcontinuum":
         wave = _shared_wave(row)
         if wave is not None:
             return wave
-        warnings.append("the wavelength row holds no wavelengths: COEFF0 and COEFF1 used")
+        notes.append("the wavelength row holds no wavelengths: COEFF0 and COEFF1 used")
     start, step = header.number("COEFF0"), header.number("COEFF1")
     if start is None or step is None or not (2.0 < start < 5.0 and 0 < step < 0.01):
         return None
@@ -218,7 +218,7 @@ def _zeros_at_start(flux: NDArray[np.float32]) -> int:
     return flux.size
 
 
-def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> dict[str, list[Any]]:
+def _metadata(path: str, header: Header, layout: str, notes: list[str]) -> dict[str, list[Any]]:
     """One value a name for the single spectrum, and what is odd about the header."""
     fields = header.pick(_CARDS if "SNRG" in header else _OLD_CARDS)
     n = len(_TEXTS)
@@ -228,10 +228,10 @@ def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> di
     snr_u, snr_g, snr_r, snr_i, snr_z = snr = [_present(value) for value in snr]
     if SNR_CAP in snr:
         capped = [f"snr_{band}" for band, value in zip(_BANDS, snr) if value == SNR_CAP]
-        warnings.append(f"{', '.join(capped)} at the cap of {SNR_CAP:.0f}")
+        notes.append(f"{', '.join(capped)} at the cap of {SNR_CAP:.0f}")
     if obsid is None:
-        warnings.append("no OBSID in the header")
-    warnings.extend(_name_differs(path, identity))
+        notes.append("no OBSID in the header")
+    notes.extend(_name_differs(path, identity))
     return {
         "path": [path],
         "index": [0],
@@ -258,7 +258,7 @@ def _metadata(path: str, header: Header, layout: str, warnings: list[str]) -> di
         "planid": [identity[1]],
         "spid": [identity[2]],
         "fiberid": [identity[3]],
-        "warnings": ["; ".join(warnings)],
+        "notes": ["; ".join(notes)],
     }
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from spectype.surveys.clean import Raw
-from spectype.surveys.source import Source
+from spectype.formats.source import Source
+from spectype.reading.clean import Raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +26,15 @@ class Library:
         Who made it.
     frame : {"air", "vacuum"}
         Of its wavelengths.
+    columns : str, optional
+        Which columns are what, where names do not say.
     """
 
     name: str
     title: str
     citation: str
     frame: str
+    columns: str | None = None
 
     def recognise(self, source: Source) -> bool:
         """Whether `source` is of this library."""
@@ -40,7 +43,7 @@ class Library:
     def adjust(self, raw: Raw, source: Source) -> None:
         """Settle what the file leaves open."""
         raw.frame = raw.frame or self.frame
-        if self.name == "calspec" and raw.bad is not None:
+        if self.name == "calspec" and raw.bad is not None and not raw.turned:
             raw.bad = ~raw.bad  # CALSPEC's DATAQUAL: 1 good, 0 bad
         if self.name == "pickles":
             found = re.search(r"spectral type:\s*(\S+)", _cards(source, "COMMENT1"))
@@ -122,5 +125,6 @@ LIBRARIES = (
         title="SDSS M dwarf templates",
         citation="Bochanski et al. 2007, AJ 133, 531",
         frame="vacuum",
+        columns="0,1,2",  # the third is the scatter of the stars
     ),
 )

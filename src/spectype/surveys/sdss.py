@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from spectype.core.spectra import Spectra, number
-from spectype.surveys.clean import Raw, finish, variance_inverse
-from spectype.surveys.slowfits import open_fits
-from spectype.surveys.source import Source
+from spectype.formats.slowfits import open_fits
+from spectype.formats.source import Source
+from spectype.reading.clean import Raw, finish
+from spectype.reading.quality import variance_inverse
 
 CITATION = "York et al. 2000, AJ 120, 1579; Dawson et al. 2013, AJ 145, 10"
 

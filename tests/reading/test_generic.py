@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from spectype.core.errors import ReadError
 from spectype.core.grid import air_to_vacuum, log_grid, vacuum_to_air
+from spectype.reading.about import degrees
+from spectype.reading.names import guess
 from spectype.surveys import read
-from spectype.surveys.columns import guess
-from spectype.surveys.table import degrees
 from tests.surveys.miniature import image_bytes, table_bytes, to_bytes, write
 
 WAVE = np.linspace(3800.0, 7000.0, 641)  # 5 A, in air unless a test says otherwise
@@ -102,7 +102,7 @@ def test_gaps_filled_with_one_value_are_masked(tmp_path, fill) -> None:
     gap = (WAVE > 4800) & (WAVE < 4860)
     spectra = read(write(tmp_path / "a.txt", text(WAVE, np.where(gap, fill, FLUX))))
     np.testing.assert_array_equal(spectra.mask[0], gap)
-    assert "one value" in spectra.get("warnings")[0]
+    assert "one value" in spectra.get("notes")[0]
 
 
 def test_a_rounded_continuum_is_no_gap(tmp_path) -> None:
@@ -152,8 +152,10 @@ def test_unit_in_a_fits_column(tmp_path) -> None:
 
 
 def test_wrong_unit_in_a_file_yields_to_the_numbers(tmp_path) -> None:
-    raw = table_bytes({"loglam": np.log10(WAVE), "flux": FLUX}, units={"loglam": "Angstrom"})
-    check(read(write(tmp_path / "a.fits", raw)))
+    raw = table_bytes({"wave": np.log10(WAVE), "flux": FLUX}, units={"wave": "Angstrom"})
+    spectra = read(write(tmp_path / "a.fits", raw))
+    check(spectra)
+    assert "does not fit" in spectra.get("notes")[0]
 
 
 def test_unknown_unit_from_the_user_is_an_error(tmp_path) -> None:
@@ -198,9 +200,13 @@ def test_frame_is_read_from_the_column_name(tmp_path, name, frame) -> None:
     assert read(path).get("wave_frame") == [frame]
 
 
-def test_the_users_frame_counts_most(tmp_path) -> None:
+def test_the_users_frame_is_for_files_that_do_not_say(tmp_path) -> None:
     path = write(tmp_path / "a.fits", table_bytes({"WAVE": WAVE, "FLUX": FLUX}, VACUUM=True))
-    check(read(path, frame="air"), wave=VACUUM)
+    spectra = read(path, frame="air")
+    check(spectra, wave=WAVE)
+    assert "the file says vacuum: kept" in spectra.get("notes")[0]
+    silent = write(tmp_path / "b.fits", table_bytes({"WAVE": WAVE, "FLUX": FLUX}))
+    check(read(silent, frame="vacuum"), wave=WAVE)
 
 
 @pytest.mark.parametrize("decimals", [6, 2])
@@ -218,14 +224,14 @@ def test_reversed_wavelengths_are_turned(tmp_path) -> None:
     path = write(tmp_path / "a.txt", text(WAVE[::-1], FLUX[::-1], ERROR[::-1]))
     spectra = read(path)
     check(spectra, error=ERROR, rtol=1e-5)
-    assert "order" not in spectra.get("warnings")[0]
+    assert "order" not in spectra.get("notes")[0]
 
 
 def test_unsorted_wavelengths_are_sorted_and_told(tmp_path, rng) -> None:
     order = rng.permutation(641)
     spectra = read(write(tmp_path / "a.txt", text(WAVE[order], FLUX[order])))
     check(spectra, rtol=1e-5)
-    assert "sorted" in spectra.get("warnings")[0]
+    assert "sorted" in spectra.get("notes")[0]
 
 
 def test_repeated_wavelengths_are_averaged_by_weight(tmp_path) -> None:
@@ -234,7 +240,7 @@ def test_repeated_wavelengths_are_averaged_by_weight(tmp_path) -> None:
     assert spectra.n_pix == 4
     assert np.isclose(spectra.flux[0, 1], (2 * 1 + 4 * 4) / 5)
     assert np.isclose(spectra.ivar[0, 1], 5)
-    assert "repeated" in spectra.get("warnings")[0]
+    assert "repeated" in spectra.get("notes")[0]
 
 
 def test_overlapping_arms_are_joined(tmp_path) -> None:
@@ -356,7 +362,7 @@ def test_mask_that_condemns_everything_is_not_believed(tmp_path) -> None:
     raw = table_bytes({"WAVE": WAVE, "FLUX": FLUX, "QUALITY": np.ones(641, np.int32)})
     spectra = read(write(tmp_path / "a.fits", raw))
     assert not spectra.mask.any()
-    assert "mask column" in spectra.get("warnings")[0]
+    assert "mask ignored" in spectra.get("notes")[0]
 
 
 @pytest.mark.parametrize(
@@ -568,8 +574,6 @@ def test_zeros_at_the_ends_are_padding(tmp_path) -> None:
     [
         {"FLUX": np.zeros(641)},
         {"FLUX": np.full(641, np.nan)},
-        {"FLUX": FLUX, "IVAR": np.zeros(641)},
-        {"FLUX": FLUX, "ERR": np.full(641, -1.0)},
     ],
 )
 def test_nothing_good_is_returned_masked(tmp_path, columns) -> None:
@@ -577,7 +581,7 @@ def test_nothing_good_is_returned_masked(tmp_path, columns) -> None:
     assert spectra.mask.all()
     assert not spectra.ivar.any()
     assert np.isfinite(spectra.flux).all()
-    assert "no good pixel" in spectra.get("warnings")[0]
+    assert "no good pixel" in spectra.get("notes")[0]
 
 
 def test_wavelengths_far_from_the_optical_are_read(tmp_path) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from spectype.surveys.source import Source
+from spectype.formats.source import Source
 
 
 @contextlib.contextmanager

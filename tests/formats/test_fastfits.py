@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectype.core.errors import ReadError
-from spectype.surveys.fastfits import Header, number_of, scan, text_of
+from spectype.formats.fastfits import Header, number_of, scan, text_of
 from tests.surveys.miniature import lamost_bytes, lamost_rows, to_bytes
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)

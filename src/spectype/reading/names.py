@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from spectype.surveys.source import Source
+from spectype.formats.source import Source
 
 #: What a column can be. ``good`` is a mask with True for good pixels.
 ROLES = ("wave", "flux", "error", "ivar", "variance", "mask", "good")
 ColumnChoice = Mapping[str, str | int] | Sequence[str | int] | str
 
-_NOT_FLUX = r"(?!.*(err|ivar|var|sig|unc|mask|std|noise|sky|cont|model|wdisp|qual))"
+_NOT_FLUX = (
+    r"(?!.*(err|ivar|invvar|var|sig(ma)?$|sigma|unc|mask|std|noise|sky|backg|bkg|cont(inuum)?(?!s)|model"
+    r"|wdisp|qual|flag|tell|atm|trans|resp|templ|fit|resid|weight|specid|specobj|spectype|class|name"
+    r"|id$|type$|snr?$))"
+)
 # In order of preference; matched against names in lower case without signs and blanks.
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "wave": (
@@ -19,13 +24,16 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"(log(10)?|ln)?(lam(bda)?|wave?(length)?s?|wl|wvl)(obs|vac(uum)?|air|rest|1)?"
         r"(ang(strom)?s?|aa?|nm|um|microns?)?",
         r"(obs|vac(uum)?|air|rest)(lam(bda)?|wave?(length)?s?|wl)",
-        r"angstroms?|microns?|nm|w|x",
+        r"(obs|vac|air|rest)?(wave(length)?|lam(bda)?|wl).*",
+        r"(freq(uency)?|nu|wavenumbers?|wavenum|wn|energy)(hz|ghz|thz|ev|cm1?)?",
+        r"angstroms?|microns?|nm|w|l|x",
     ),
     "flux": (
         r"flux(es)?",
         r"(flam|flambda|fluxlambda|fluxlam|flx|fluxdensity|spflux|fluxcal)",
         r"(spec(trum)?|intensity|counts?|signal|coadd|fnu|fluxnu|sci|data|f|y)",
-        _NOT_FLUX + r"(.*flux.*|spec.*|intens.*|norm.*)",
+        _NOT_FLUX + r"(?!raw)(.*(flux|flam|fnu).*|spec.*|intens.*|norm.*)",
+        _NOT_FLUX + r".*(flux|spec|intens|counts|signal).*",
     ),
     "error": (
         r"(flux)?(err|error|errs|errors|sigma|sig|unc|uncertainty|noise|std|stddev|stderr|eflux)",
@@ -106,6 +114,104 @@ def guess(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+@dataclass(slots=True)
+class RoleSet:
+    """Names of the arrays of one spectrum (or one a row), by role; `key` is what tells it apart."""
+
+    key: str
+    roles: dict[str, str]
+
+
+def families(names: Sequence[str]) -> list[RoleSet]:
+    """Sets of arrays, one for each flux: ``flux_HD1, flux_HD2`` or ``B_FLUX, B_IVAR, R_FLUX ...``.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Column or extension names as written.
+
+    Returns
+    -------
+    list of RoleSet
+        One at least; with several fluxes of one kind (the same word, told apart by a key that
+        is no word of processing) one for each, with the wavelengths, errors and masks of that
+        key, or shared wavelengths.
+    """
+    found = guess(names)
+    if "flux" not in found:
+        return [RoleSet("", found)]
+    keys = _flux_keys(names, found["flux"])
+    if len(keys) < 2:
+        return [RoleSet("", found)]
+    # A name that carries another key belongs to that key's star, or arm.
+    of_key = {name: _key_of(name, list(keys)) for name in names}
+    common = guess([name for name in names if of_key[name] is None])
+    sets = []
+    for key, flux in keys.items():
+        own = {_without(name, key): name for name in names if of_key[name] == key}
+        roles = {role: own[plain] for role, plain in guess(own).items()}
+        roles["flux"] = flux
+        if "wave" not in roles and "wave" in common:
+            roles["wave"] = common["wave"]
+        sets.append(RoleSet(key, roles))
+    return sets
+
+
+_FLUX_WORDS = (
+    r"(fluxdensity|fluxes|flux|flam|flx|fnu|spectrum|spectra|spec|intensity|counts|sci|star)"
+)
+_PROCESSING = re.compile(
+    r".*(red(uced)?$|norm|corr|raw|orig|smoo|cal|der|sub|unc|fit|best|model|tell|sky|err|ivar|mask"
+    r"|cont|obs|rest|lam|lambda|nu|unit|dens|noise|low|high|upp|min|max|std|med|mean|avg|sigma|var).*"
+)
+_ARM = re.compile(r"(b|r|g|z|i|u|blue|red|green|uvb|vis|nir|uv|ir|arm\d*|ccd\d+|order\d*|ech\d*)$")
+
+
+def _flux_keys(names: Sequence[str], best: str) -> dict[str, str]:
+    """Keys of the fluxes that have the word of `best`, to their names, in the file's order."""
+    word = re.search(_FLUX_WORDS, normal(best))
+    if word is None:
+        return {}
+    keys: dict[str, str] = {}
+    for name in names:
+        plain = normal_with_ends(name)
+        found = re.fullmatch(rf"(.*?){word[0]}(.*)", plain)
+        if found is None or not re.fullmatch(_PATTERNS["flux"][-1], plain):
+            continue
+        key = (found[1] + found[2]).strip()
+        keys.setdefault(key, name)
+    if "" in keys:  # beside a plain "flux" only "flux2", "flux_b"; not "flux_best"
+        return {k: n for k, n in keys.items() if not k or k.isdigit() or _ARM.match(k)}
+    return {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+
+
+def normal_with_ends(name: str) -> str:
+    """Like `normal`, but with what stands in brackets."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _key_of(name: str, keys: Sequence[str]) -> str | None:
+    """The key that a name carries at its beginning or end; the longest, None where none."""
+    text = normal_with_ends(name)
+    hits = [k for k in keys if k and (text.startswith(k) or text.endswith(k))]
+    hits = [k for k in hits if guess([_without(name, k)])]
+    if hits:
+        return max(hits, key=len)
+    return "" if "" in keys and guess([name]) and "wave" not in guess([name]) else None
+
+
+def _without(name: str, key: str) -> str:
+    text = normal_with_ends(name)
+    if not key:
+        return text
+    return text.removeprefix(key) if text.startswith(key) else text.removesuffix(key)
+
+
+def is_arm(word: str) -> bool:
+    """Whether a key names an arm of a spectrograph, or an order: B, red, UVB, ccd2."""
+    return bool(_ARM.fullmatch(word.lower()))
+
+
 def choose(names: Sequence[str], choice: ColumnChoice | None, source: Source) -> dict[str, str]:
     """Columns by role: the user's `choice` where given, else guessed.
 
@@ -125,7 +231,7 @@ def choose(names: Sequence[str], choice: ColumnChoice | None, source: Source) ->
     if choice is None:
         return guess(names)
     chosen: dict[str, str] = {}
-    for role, column in _as_mapping(choice).items():
+    for role, column in as_mapping(choice).items():
         if role not in ROLES:
             raise source.fail(
                 f"columns are asked for a role {role!r}", remedy=f"roles are {', '.join(ROLES)}"
@@ -137,7 +243,7 @@ def choose(names: Sequence[str], choice: ColumnChoice | None, source: Source) ->
     return chosen
 
 
-def _as_mapping(choice: ColumnChoice) -> dict[str, str | int]:
+def as_mapping(choice: ColumnChoice) -> dict[str, str | int]:
     if isinstance(choice, Mapping):
         return dict(choice)
     items = [part.strip() for part in choice.split(",")] if isinstance(choice, str) else choice

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import io
+import lzma
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -11,7 +16,7 @@ from isal import igzip
 from isal.isal_zlib import IsalError
 
 from spectype.core.errors import ReadError
-from spectype.surveys.fastfits import Hdu, scan
+from spectype.formats.fastfits import Hdu, scan
 
 # glibc returns freed memory beyond 128 kB to the system and fetches it again, page by page, for
 # the next file: a fifth of the time of reading one. Once it has seen a larger block freed it
@@ -20,14 +25,13 @@ _ = bytes(4 << 20)
 del _
 
 GZIP_MAGIC = b"\x1f\x8b"
+_BZIP2, _XZ, _ZIP = b"BZh", b"\xfd7zXZ", b"PK\x03\x04"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 FITS_MAGIC = b"SIMPLE  ="
 
 # What people hand over by mistake, by its first bytes.
 _OTHER_FORMATS: Mapping[bytes, str] = {
     b"\x89HDF": "HDF5",
-    b"PK\x03\x04": "a zip archive",
-    b"BZh": "bzip2-compressed",
-    b"\xfd7zXZ": "xz-compressed",
     b"\x28\xb5\x2f\xfd": "zstd-compressed",
     b"\x1f\x9d": "compressed by Unix compress",
     b"PAR1": "a parquet table",
@@ -42,6 +46,8 @@ _OTHER_FORMATS: Mapping[bytes, str] = {
     b"<?xml": "XML",
 }
 _TEXT_SAMPLE = 4096
+COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".fz")  #: suffixes that are undone without a word
+_GIVE = "give FITS (.fits, .fits.gz), columns of text (.csv, .txt), ECSV or a VOTable"
 
 
 class Source:
@@ -76,9 +82,16 @@ class Source:
         return self._hdus
 
     @property
+    def is_votable(self) -> bool:
+        """Whether it is a VOTable."""
+        return b"<VOTABLE" in self.data[:_TEXT_SAMPLE]
+
+    @property
     def name(self) -> str:
-        """File name without folder, ``.gz`` and the format's suffix."""
-        stem = Path(self.path).name.removesuffix(".gz")
+        """File name without folder, compression's and the format's suffix."""
+        stem = Path(self.path).name
+        for suffix in COMPRESSED:
+            stem = stem.removesuffix(suffix)
         return stem.rsplit(".", 1)[0] if "." in stem else stem
 
     def fail(self, problem: str, *, remedy: str | None = None) -> ReadError:
@@ -154,16 +167,53 @@ def load(path: str | os.PathLike[str]) -> Source:
 
 def from_bytes(data: bytes, name: str) -> Source:
     """A `Source` of the bytes of the file called `name`, decompressed where needed."""
+    compressed = data
     if data.startswith(GZIP_MAGIC):
         data = gunzip(data, path=name)
-        if not data:
-            raise ReadError(
-                "is empty once decompressed", path=name, remedy="fetch or copy it again"
-            )
+    elif data.startswith((_BZIP2, _XZ, _ZIP)):
+        data = _decompress(data, path=name)
+    if not data and compressed:
+        raise ReadError("is empty once decompressed", path=name, remedy="fetch or copy it again")
+    if data.startswith(_UTF16):  # text as spreadsheets save it
+        data = data.decode("utf-16", "replace").encode()
     source = Source(name, data)
-    if not source.is_fits:
+    if not source.is_fits and not source.is_votable:
         _check_text(source)
     return source
+
+
+def _decompress(data: bytes, *, path: str) -> bytes:
+    """The content of bzip2 or xz bytes, or of the one file in a zip archive.
+
+    Raises
+    ------
+    ReadError
+        If they are broken, or the archive holds no file or several.
+    """
+    again = "fetch or copy it again"
+    try:
+        if data.startswith(_BZIP2):
+            return bz2.decompress(data)
+        if data.startswith(_XZ):
+            return lzma.decompress(data)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = [
+                info
+                for info in archive.infolist()
+                if not info.is_dir() and not info.filename.startswith("__MACOSX")
+            ]
+            if len(files) == 1:
+                return archive.read(files[0])
+    except (OSError, EOFError, ValueError, lzma.LZMAError, RuntimeError) as error:
+        kind = "bzip2" if data.startswith(_BZIP2) else "xz"
+        raise ReadError(f"is a broken {kind} file: {error}", path=path, remedy=again) from error
+    except (zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
+        raise ReadError(f"is a broken zip archive: {error}", path=path, remedy=again) from error
+    raise ReadError(
+        f"is a zip archive of {len(files)} files, not of one",
+        path=path,
+        remedy="unpack it and give the files",
+    )
 
 
 def _check_text(source: Source) -> None:
@@ -173,12 +223,12 @@ def _check_text(source: Source) -> None:
         if head.lstrip().startswith(magic):
             raise source.fail(
                 f"is neither FITS nor a text table: it is {what}",
-                remedy="give FITS (.fits, .fits.gz) or columns of text (.csv, .txt)",
+                remedy=_GIVE,
             )
     if b"\x00" in head or sum(byte < 9 for byte in head) > 0:
         raise source.fail(
             "is not FITS (it does not start with 'SIMPLE') and not text",
-            remedy="give FITS (.fits, .fits.gz) or columns of text (.csv, .txt)",
+            remedy=_GIVE,
         )
 
 

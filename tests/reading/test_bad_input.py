@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from spectype.core.errors import ReadError
 from spectype.core.spectra import Spectra
+from spectype.formats.source import load
 from spectype.surveys import read
-from spectype.surveys.source import load
 from tests.surveys.miniature import (
     image_bytes,
     lamost_bytes,
@@ -65,8 +65,8 @@ CASES = {
     "comments only": (b"# nothing\n# here\n", "no table"),
     "one column": (b"1.0\n2.0\n3.0\n", "1 columns"),
     "one row": (b"4000.0 1.0\n", "1 rows"),
-    "ragged": (b"4000 1\n4001 1\n4002\n4003 1\n", "row 3 has 1 columns, not 2"),
-    "word among numbers": (b"4000 1\n4001 high\n4002 1\n", "row 2 holds 'high'"),
+    "ragged": (b"4000 1\n4001 1\n4002\n4003 1\n", "line 3 has 1 columns, not 2"),
+    "word among numbers": (b"4000 1\n4001 high\n4002 1\n", "line 2 holds 'high'"),
     "catalogue": (b"obsid,ra,dec\n1,2.0,3.0\n2,2.0,3.0\n", "wave or flux"),
     "no HDU with data": (to_bytes([fits.PrimaryHDU()]), "neither an image nor a table"),
     "table HDU missing": (GOOD[: GOOD.index(b"XTENSION")], "neither an image nor a table"),

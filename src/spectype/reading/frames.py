@@ -1,0 +1,132 @@
+"""Air or vacuum: what files say of it, in how many words, and what is assumed where they do not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.core.grid import LOG_STEP
+from spectype.formats.blocks import Cards
+
+_YES = {"t", "true", "yes", "y", "1", "1.0", "on", "vacuum", "vac"}
+_NO = {"f", "false", "no", "n", "0", "0.0", "off", "air"}
+_CONVERTED = r"(?:convert|transform|correct|shift)\w*\s+(?:\w+\s+)?(?:to|into)\s+"
+_TO_VACUUM = rf"air[\s_-]*(?:to|2|->|into)[\s_-]*vac|{_CONVERTED}vac"
+_TO_AIR = rf"vac(?:uum)?[\s_-]*(?:to|2|->|into)[\s_-]*air|{_CONVERTED}air"
+_NOT = r"(?:\bnot?\b|\bnever\b|\binstead of\b|\brather than\b|n't)\s+(?:\w+\s+){0,3}?"
+_ABOUT_WAVES = re.compile(
+    r"wave|lambda|\bwl\b|dispersion|spectral axis|frame|airorvac|air2vac|vac2air|airtovac|vactoair"
+    r"|(vacuum|air)\s*[:=]",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame of some wavelengths and why: `name` is "air" or "vacuum"."""
+
+    name: str
+    note: str = ""
+
+
+def frame_in_text(text: str) -> str | None:
+    """ "air" or "vacuum" where a text says which of them wavelengths are in, else None.
+
+    Examples
+    --------
+    >>> frame_in_text("wavelengths converted from air to vacuum")
+    'vacuum'
+    """
+    lower = re.sub(r"\s+", " ", text.lower().replace("vacuo", "vacuum"))
+    negated = bool(re.search(rf"{_NOT}(?:{_TO_VACUUM}|converted to vac)", lower))
+    if re.search(_TO_VACUUM, lower) and not negated:
+        return "vacuum"
+    if re.search(_TO_AIR, lower):
+        return "air"
+    air = re.search(r"(?<![a-z])air(?![a-z])|awav", lower)
+    vacuum = re.search(r"(?<![a-z])vac(uum)?(?![a-z])", lower)
+    if air and re.search(rf"{_NOT}(?:in )?air\b", lower):
+        return "vacuum"
+    if vacuum and re.search(rf"{_NOT}(?:in |to )?vac", lower):
+        return "air"
+    if bool(air) == bool(vacuum):
+        return None
+    return "air" if air else "vacuum"
+
+
+def frame_in_cards(cards: Cards) -> str | None:
+    """ "air" or "vacuum" where a header's keywords say so, else None.
+
+    CTYPE1 is AWAV for air and WAVE for vacuum (Greisen+2006, table 1).
+    """
+    for key in ("VACUUM", "VACWAVE", "INVACUUM", "VACUUMWL", "VAC"):
+        said = str(cards.get(key, "")).strip().lower()
+        if said in _YES:
+            return "vacuum"
+        if said in _NO:
+            return "air"
+    for key in ("AIR", "AIRWAVE", "INAIR"):
+        said = str(cards.get(key, "")).strip().lower()
+        if said in _YES:
+            return "air"
+        if said in _NO:
+            return "vacuum"
+    for key in ("AIRORVAC", "WAVEFRAM", "VACORAIR", "WAVETYPE", "WAVEMED", "MEDIUM", "REFRAME",
+                "WFRAME", "WAVE_FRAME", "LAMFRAME", "WAT1_001", "TTYPE1", "CUNIT1", "CNAME1",
+                "CTYPE1"):  # fmt: skip
+        frame = frame_in_text(str(cards.get(key, "")))
+        if frame:
+            return frame
+    kind = str(cards.get("CTYPE1", "")).strip().upper()
+    kind = kind.partition("-")[0]  # "WAVE-LOG"; but "WAVELENGTH" is nobody's standard
+    named = {"AWAV": "air", "WAVE": "vacuum", "FREQ": "vacuum", "WAVN": "vacuum", "ENER": "vacuum"}
+    return named.get(kind)
+
+
+def frame_in_comments(text: str) -> str | None:
+    """The frame that lines of comment or history give to the wavelengths; the last line wins."""
+    said = [frame_in_text(line) for line in text.splitlines() if _ABOUT_WAVES.search(line)]
+    return next((frame for frame in reversed(said) if frame), None)
+
+
+def settle(
+    stated: str | None, asked: str | None, wave: NDArray[np.float64], *, habit: str | None
+) -> Frame:
+    """The frame of wavelengths [Angstrom], in the order file, user, habit, grid.
+
+    Parameters
+    ----------
+    stated, asked : {"air", "vacuum"}, optional
+        By the file (or its survey), and by the user.
+    wave : ndarray, float64
+        In Angstrom, increasing.
+    habit : {"air", "vacuum"}, optional
+        What files with these names of columns have by convention.
+    """
+    if stated is not None:
+        if asked is not None and asked != stated:
+            return Frame(stated, f"frame {asked} asked for, but the file says {stated}: kept")
+        return Frame(stated)
+    if asked is not None:
+        return Frame(asked, f"frame {asked} as asked for")
+    if on_log_grid(wave):
+        return Frame("vacuum", "wavelength frame not stated: vacuum assumed (SDSS pixels)")
+    if habit is not None:
+        return Frame(habit, f"wavelength frame not stated: {habit} assumed (SDSS columns)")
+    return Frame("air", "wavelength frame not stated: air assumed")
+
+
+def on_log_grid(wave: NDArray[np.float64]) -> bool:
+    """Whether wavelengths [Angstrom] lie on the log10 grid of SDSS and LAMOST: so in vacuum.
+
+    Their pixels are ``10**(1e-4 * k)`` with k whole, a coincidence for any other instrument.
+    Tolerates wavelengths rounded to 0.1 A; gaps are allowed.
+    """
+    if wave.size < 100:
+        return False
+    k = np.log10(wave) / LOG_STEP
+    # A pixel is 0.85 A wide at 3700 A and 2.4 A at 10400 A, where 0.05 A is 0.02 pixels.
+    return bool(np.abs(k - np.rint(k)).max() < 0.06 and np.diff(k).min() > 0.5)

@@ -1,0 +1,319 @@
+"""Blocks of named arrays to spectra: the one place that decides what an array is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectype.formats.blocks import Block, Cards, Named
+from spectype.formats.source import Source
+from spectype.reading import about, axes, frames, names, quality
+from spectype.reading.clean import Raw
+from spectype.reading.names import ColumnChoice, RoleSet
+from spectype.reading.rows import looks_like_wave
+from spectype.reading.units import is_per_frequency
+
+_BY_POSITION = ("wave", "flux", "error")  # the field's habit where no names are given
+_WITNESSES = ("ivar", "error", "variance", "mask", "good")
+_MANY_STARS = 2000  # columns that may be stars of their own
+_NAME_THEM = "name them: --columns wave=...,flux=... (columns= in Python)"
+
+
+def of_table(block: Block, choice: ColumnChoice | None, source: Source) -> list[Raw]:
+    """The spectra of a table, a `Raw` for each flux column.
+
+    Parameters
+    ----------
+    block : Block
+        Of kind table or text.
+    choice : mapping, sequence or str, optional
+        The user's columns.
+    source : Source
+        For messages.
+
+    Raises
+    ------
+    ReadError
+        If no column looks like wavelength and flux, or shapes disagree.
+    """
+    sets, notes = _role_sets(block, choice, source)
+    has_axis = "COEFF0" in block.cards or "CRVAL1" in block.cards
+    missing = [r for r in ("wave", "flux") if r not in sets[0].roles]
+    if "flux" in missing or (missing and not has_axis):
+        raise source.fail(
+            f"has no column that looks like {' or '.join(missing)} among"
+            f" {', '.join(block.names[:12])}",
+            remedy=_NAME_THEM,
+        )
+    found = [_raw_of_set(block, one, source) for one in sets]
+    for raw, one in zip(found, sets):
+        if len(sets) > 1:
+            raw.name = one.key or raw.name
+            label = None if names.is_arm(one.key) else one.roles["flux"]
+            if label is not None and "object" not in raw.meta and len(raw) == 1:
+                raw.meta["object"] = [label]
+        raw.notes = [*notes, *raw.notes]
+    return found
+
+
+def is_usable(block: Block, choice: ColumnChoice | None) -> bool:
+    """Whether a table has rows, a flux column and wavelengths (a column, or in the header)."""
+    if not block.arrays or not block.n_rows:
+        return False
+    if choice is not None:
+        lower = {name.strip().lower() for name in block.names}
+        wanted = names.as_mapping(choice).values()
+        return all(isinstance(c, int) or c.isdigit() or c.strip().lower() in lower for c in wanted)
+    if not block.named:
+        return True
+    roles = names.guess(block.names)
+    if not ("wave" in roles or "COEFF0" in block.cards or _has_world(block.cards)):
+        return False
+    if "flux" in roles:
+        return block[roles["flux"]].values.dtype.kind not in "SU"
+    return "wave" in roles and bool(_unnamed(block, roles))
+
+
+def _has_world(cards: Cards) -> bool:
+    return "CRVAL1" in cards and ("CDELT1" in cards or "CD1_1" in cards)
+
+
+def _role_sets(
+    block: Block, choice: ColumnChoice | None, source: Source
+) -> tuple[list[RoleSet], list[str]]:
+    """Columns by role, a set for each flux, and what was decided."""
+    notes = list(block.notes)
+    if choice is not None:
+        return [RoleSet("", names.choose(block.names, choice, source))], notes
+    if not block.named:
+        return _by_position(block, notes), notes
+    sets = names.families(block.names)
+    if "flux" in sets[0].roles:
+        left = _equal_fluxes(block, sets)
+        notes += [f"columns left out: {', '.join(left)}"] if left else []
+        return sets, notes
+    roles = sets[0].roles
+    others = _unnamed(block, roles) if "wave" in roles else []
+    if not others:
+        return sets, notes
+    if len(others) == 2 and _is_error(block, others):
+        notes.append(f"column {others[0]} taken as flux, {others[1]} as its error")
+        return [RoleSet("", {**roles, "flux": others[0], "error": others[1]})], notes
+    notes.append(f"taken as flux: {', '.join(others[:8])}{', ...' * (len(others) > 8)}")
+    shared = {} if len(others) > 1 else {r: n for r, n in roles.items() if r in _WITNESSES}
+    return [RoleSet(n, {"wave": roles["wave"], "flux": n, **shared}) for n in others], notes
+
+
+def _equal_fluxes(block: Block, sets: list[RoleSet]) -> list[str]:
+    """Columns that look like a flux and are in no set, worth a word."""
+    used = {name for one in sets for name in one.roles.values()}
+    roles = [names.guess([name]) for name in block.names if name not in used]
+    return [
+        r["flux"] for r in roles if "flux" in r and block[r["flux"]].values.dtype.kind in "fiub"
+    ][:5]
+
+
+_OTHER_THINGS = (
+    "ra", "dec", "z", "snr", "sn", "id", "obsid", "index", "pixel", "pix", "teff", "logg", "feh",
+    "mjd", "date", "exptime", "fwhm", "wdisp", "disp", "resolution", "res", "order", "sky", "model",
+    "continuum", "cont", "weight", "weights", "airmass", "npix", "n", "number", "rv", "vrad",
+)  # fmt: skip
+
+
+def _unnamed(block: Block, roles: dict[str, str]) -> list[str]:
+    """Columns of numbers without a role that may each be a star: ``wavelength, HD1, HD2``."""
+    if roles.get("wave") is None:
+        return []
+    shape = block[roles["wave"]].values.shape
+    taken = set(roles.values())
+    found = [
+        array.name
+        for array in block.arrays
+        if array.name not in taken
+        and names.normal(array.name) not in _OTHER_THINGS
+        and not names.guess([array.name])
+        and array.is_numeric
+        and array.values.shape[: len(shape)] == shape
+        and array.values.size > 1
+    ]
+    return found if len(found) <= _MANY_STARS else []
+
+
+def _is_error(block: Block, columns: Sequence[str]) -> bool:
+    first, second = (np.ravel(block[name].values) for name in columns[:2])
+    return quality.is_error_of(second, first)
+
+
+def _by_position(block: Block, notes: list[str]) -> list[RoleSet]:
+    """Columns without names: wavelength, flux and error, or wavelength and a star each."""
+    columns = block.names
+    values = [np.asarray(array.values, np.float64) for array in block.arrays]
+    waves = [i for i, v in enumerate(values) if looks_like_wave(v)]
+    first = 0 if 0 in waves or not waves else waves[0]
+    if first:
+        notes.append(f"column {first} taken as the wavelengths")
+    others = [i for i in range(len(columns)) if i != first]
+    # A running number beside the wavelengths is no flux.
+    counters = [i for i in others[:-1] if _counts(values[i])]
+    others = [i for i in others if i not in counters]
+    roles = {"wave": columns[first], "flux": columns[others[0]]}
+    rest = others[1:]
+    if not rest:
+        return [RoleSet("", roles)]
+    second = values[rest[0]]
+    if quality.is_flag(second) and not quality.is_flag(values[others[0]]) and np.ptp(second) > 0:
+        notes.append(f"column {rest[0]} holds flags: taken as a mask")
+        return [RoleSet("", {**roles, "mask": columns[rest[0]]})]
+    more = len(rest) > 1 or _negative(second) or _level(second, values[others[0]])
+    if more and not quality.is_error_of(second, values[others[0]]) and not _is_empty(second):
+        stars = [i for i in others if not quality.is_flag(values[i])]
+        if len(stars) > 1:
+            notes.append(f"{len(stars)} columns without names taken as a star each")
+            return [RoleSet(columns[i], {"wave": roles["wave"], "flux": columns[i]}) for i in stars]
+    left = [str(i) for i in rest[1:]]
+    notes += [f"columns {', '.join(left)} left out"] if left else []
+    return [RoleSet("", {**roles, "error": columns[rest[0]]})]
+
+
+def _counts(values: NDArray[Any]) -> bool:
+    step = np.diff(values)
+    return bool(values.size > 2 and (step == 1).all() and values[0] in (0, 1))
+
+
+def _negative(values: NDArray[Any]) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool(finite.size and (finite < 0).any() and (finite > 0).mean() > 0.5)
+
+
+def _level(other: NDArray[Any], flux: NDArray[Any]) -> bool:
+    """Whether `other` is as bright as `flux` and as rough: a star rather than its error."""
+    a, b = (float(np.nanmedian(np.abs(v))) if v.size else 0.0 for v in (other, flux))
+    sigma = quality.noise(flux)
+    return b > 0 and 0.5 < a / b < 2.0 and sigma < 0.1 * b and quality.noise(other) > 0
+
+
+def _is_empty(values: NDArray[Any]) -> bool:
+    return not (np.isfinite(values) & (values > 0)).any()
+
+
+def _raw_of_set(block: Block, one: RoleSet, source: Source) -> Raw:
+    roles = one.roles
+    flux = matrix(block[roles["flux"]], source)
+    arrays = {role: block[name] for role, name in roles.items()}
+    by_pixel = _is_pixel_a_row(block, roles)
+    if by_pixel:
+        flux = flux.T  # wavelengths down the rows, a star a column of the vector
+    values = {r: like(flux, arrays[r], source, turn=by_pixel) for r in _WITNESSES if r in arrays}
+    raw = build(flux, arrays, values, block.cards, source)
+    if "wave" in arrays:
+        raw.wave = like(flux, arrays["wave"], source, one_row=True)
+    many = block[roles["flux"]].values.ndim > 1 or block[roles["flux"]].values.dtype == object
+    kind = "text" if block.kind == "text" else f"table, a {'spectrum' if many else 'pixel'} a row"
+    raw.meta["layout"] = [kind] * len(raw)
+    raw.name = block.name
+    if many and not by_pixel:
+        raw.meta |= about.of_rows(block)
+    return raw
+
+
+def _is_pixel_a_row(block: Block, roles: dict[str, str]) -> bool:
+    """A column of vectors beside a column of single wavelengths."""
+    if "wave" not in roles:
+        return False
+    wave, flux = block[roles["wave"]].values, block[roles["flux"]].values
+    return wave.ndim == 1 and flux.ndim == 2 and wave.dtype != object and looks_like_wave(wave)
+
+
+def build(
+    flux: NDArray[Any],
+    arrays: dict[str, Named],
+    values: dict[str, NDArray[Any]],
+    cards: Cards,
+    source: Source,
+) -> Raw:
+    """A `Raw` of `flux` (n_spec, n_pix) with what goes with it; the same for every container.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n_spec, n_pix)
+    arrays : dict
+        Role to array, for units and names.
+    values : dict
+        Errors and masks by role, in the shape of `flux`.
+    cards : Cards
+        The header next to the flux.
+    source : Source
+        For messages.
+    """
+    found = quality.judge(flux, values)
+    unit = arrays["flux"].unit if "flux" in arrays else None
+    name = names.normal(arrays["flux"].name) if "flux" in arrays else ""
+    raw = Raw(
+        wave=np.empty(0),
+        flux=flux,
+        ivar=found.ivar,
+        bad=found.bad,
+        turned=found.turned,
+        frame=frames.frame_in_cards(cards),
+        per_frequency=is_per_frequency(unit) or name.startswith(("fnu", "fluxnu")),
+        notes=found.notes,
+    )
+    if raw.per_frequency:
+        raw.notes.append("flux per frequency converted to flux per wavelength")
+    wave = arrays.get("wave")
+    if wave is None:
+        axis = axes.from_cards(cards, flux.shape, source)
+        if axis is not None:
+            raw.wave, raw.unit = axis.wave, axis.unit
+            raw.notes += axis.notes
+        return raw
+    raw.unit = names.unit_in_name(wave.name) or wave.unit
+    said = frames.frame_in_text(wave.name) or frames.frame_in_text(wave.unit or "")
+    raw.frame = said or raw.frame
+    if raw.frame is None and names.normal(wave.name) == "loglam":
+        raw.habit = "vacuum"
+    return raw
+
+
+def matrix(array: Named, source: Source) -> NDArray[Any]:
+    """An array as (n_spec, n_pix) floats: single numbers are pixels, vectors are spectra."""
+    column = array.values
+    try:
+        if column.dtype == object:  # vectors of different lengths
+            width = max((len(row) for row in column), default=0)
+            out = np.full((len(column), width), np.nan)
+            for i, row in enumerate(column):
+                out[i, : len(row)] = row
+            return out
+        data = column
+        if data.dtype.kind != "f":  # float32 stays as it is, for the memory of big tables
+            data = data.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise source.fail(
+            f"column {array.name!r} holds no numbers", remedy=f"name another: {_NAME_THEM}"
+        ) from error
+    if data.ndim == 1:
+        return data[None]
+    return data.reshape(data.shape[0], -1)
+
+
+def like(
+    flux: NDArray[Any], array: Named, source: Source, *, turn: bool = False, one_row: bool = False
+) -> NDArray[Any]:
+    """An array in the shape of `flux`; with `one_row` also (n_pix,) for all rows."""
+    data = matrix(array, source)
+    if turn:
+        data = data.T
+    if data.shape == flux.shape:
+        return data
+    if one_row and data.shape == (1, flux.shape[1]):
+        return np.asarray(data[0])
+    if data.shape == (1, flux.shape[1]):
+        return np.broadcast_to(data, flux.shape)
+    raise source.fail(
+        f"column {array.name!r} has shape {data.shape}, flux {flux.shape}",
+        remedy="name columns of one shape: --columns wave=...,flux=...",
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from spectype.bulk import run as bulk
 from spectype.classify import batch
-from spectype.classify.runtime import COLUMNS
+from spectype.classify.columns import COLUMNS
 from spectype.cli import run
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.lines import INDICES, LINES

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import spectype
-from spectype.classify import runtime
+from spectype.classify import quality, runtime
 from spectype.classify.posterior import Sequence70, only_seen, softmax, type_sets
 from spectype.core.errors import DataError, UsageError
 from spectype.core.flags import Flag
@@ -25,6 +25,7 @@ CONTRACT = [
     *("p_O", "p_B", "p_A", "p_F", "p_G", "p_K", "p_M"),
     *("subclass", "subclass_code", "subclass_error", "luminosity", "luminosity_probability"),
     *("type_set", "ood_score", "flags", "flag_names", "error"),
+    *("notes", "kind", "kind_probability", "p_star", "object", "survey", "redshift", "label"),
 ]
 
 
@@ -85,13 +86,53 @@ def test_arms_that_do_not_join_are_said(model):
         fault = replace(stars, flux=stars.flux * gain, ivar=stars.ivar / gain**2)
         assert all("SHAPE_UNRELIABLE" in names for names in model.predict(fault)["flag_names"])
         np.testing.assert_allclose(
-            runtime.arm_step(fault) - runtime.arm_step(stars), np.log(factor), atol=0.01
+            quality.arm_step(fault) - quality.arm_step(stars), np.log(factor), atol=0.01
         )
     assert not any("SHAPE" in names for names in model.predict(stars)["flag_names"])
     # What lacks one arm, or has no light, says nothing of a jump.
     blue = replace(stars, mask=stars.mask | red)
     dark = replace(stars, flux=-stars.flux)
-    assert not runtime.arm_step(blue).any() and not runtime.arm_step(dark).any()
+    assert not quality.arm_step(blue).any() and not quality.arm_step(dark).any()
+
+
+def test_kind_and_the_outlier_score_are_one_distribution(model):
+    stars = star_batch(np.linspace(8, 66, 16), snr=80)
+    table = model.predict(stars)
+    assert ((table["p_star"] + table["ood_score"]) <= 1 + 1e-4).all()
+    assert ((table["kind"] == "star") == (table["p_star"] == table["kind_probability"])).all()
+    # A quasar: a power law under broad emission.
+    wave = stars.wave
+    broad = sum(
+        h * np.exp(-0.5 * (np.log(wave / at) / 0.012) ** 2) for at, h in ((4200, 2), (7000, 1.2))
+    )
+    light = ((wave / 5500) ** -1.5 * (1 + broad))[None].astype(np.float32)
+    quasar = replace(stars[:1], flux=light, ivar=2500 / light**2)
+    row = model.predict(quasar).to_dicts()[0]
+    assert row["kind"] == "quasar" and row["p_star"] < 0.1 and row["ood_score"] > 0.9
+
+
+def test_a_network_without_numbers_is_an_error_and_no_type(model, monkeypatch):
+    stars = star_batch([22.0, 42.0])
+    plain = runtime.Model.outputs
+
+    def broken(self, flux, good):
+        found = plain(self, flux, good)
+        found.sequence[0, 3] = np.nan
+        return found
+
+    monkeypatch.setattr(runtime.Model, "outputs", broken)
+    one, two = model.predict(stars).to_dicts()
+    assert one["type"] is None and one["p_star"] is None and "no number" in one["error"]
+    assert two["type"] == "G" and two["error"] is None
+
+
+def test_an_old_model_names_the_release_that_reads_it(tmp_path):
+    folder = tmp_path / "m"
+    shutil.copytree(runtime.SHIPPED / "standard", folder)
+    card = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(card | {"format": 4}))
+    with pytest.raises(DataError, match=r"spectype 0\.1"):
+        runtime.load_model(folder)
 
 
 def test_flags_and_their_names_agree(model):
@@ -153,8 +194,9 @@ def test_the_median_is_the_code_and_stays_in_the_type():
 
 def test_sets_and_unseen_types():
     types = np.array([[0.0, 0.0, 0.05, 0.6, 0.35, 0.0, 0.0]])
-    assert type_sets(types, np.full((1, 7), 0.3)) == ["F G"]
-    assert type_sets(types, np.full((1, 7), 0.99)) == ["F"]
+    assert type_sets(types, np.array([0.9])) == ["F G"]
+    assert type_sets(types, np.array([0.6])) == ["F"]
+    assert type_sets(types, np.array([1.0])) == ["F G A"]
     flat = only_seen(np.full((1, 140), 1 / 140), ["A", "F"])
     assert flat[0, 40:80].sum() == pytest.approx(1)
     np.testing.assert_allclose(softmax(np.array([[0.0, 2.0]]), 2.0)[0, 1], 1 / (1 + np.exp(-1)))

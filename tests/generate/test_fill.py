@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from spectype.core import kinds
 from spectype.core.errors import UsageError
 from spectype.dataset import store as st
 from spectype.dataset.preprocess import standard_chain, to_data
@@ -56,5 +57,6 @@ def test_a_star_without_a_label_is_no_stranger(tmp_path):
     import polars as pl
 
     meta = pl.concat([stars, unlabelled, stranger], how="diagonal_relaxed")
-    outlier = make_targets(meta, balance=0.0).outlier
-    assert (outlier[:6] == 0).all() and np.isnan(outlier[6]) and outlier[7] == 1
+    kind = make_targets(meta, balance=0.0).kind
+    assert (kind[:6] == kinds.STAR).all() and kind[6] == -1
+    assert kind[7] == -1  # unclassified by a pipeline: no word of what it is

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from spectype.core.grid import STANDARD_GRID
+from spectype.core.kinds import KINDS
 from spectype.dataset.preprocess import broad_shape
 from spectype.learn.augment import (
     Augment,
@@ -117,24 +118,65 @@ def test_survey_view_is_a_stochastic_matrix_near_identity():
     assert (middle.argmax(1) == torch.arange(40, 100)).all()
 
 
+def test_a_wavering_calibration_is_a_wave_of_five_percent():
+    flux, good = stars([22.0] * 64)
+    out, _ = Augment(AugmentConfig(**(OFF | {"ripple": 1.0})), WAVE)(flux, good, draw(5))
+    gain = torch.log(out / flux)[:, 200:-200]
+    gain = gain - gain.mean(1, keepdim=True)
+    assert 0.02 < float(gain.abs().amax(1).median()) < 0.1
+    # It turns many times within the spectrum: no slope that a broad shape would take out.
+    turns = (gain[:, 1:].sign() != gain[:, :-1].sign()).sum(1).float()
+    assert turns.median() > 20
+
+
+def test_telluric_bands_are_masked_and_nothing_else():
+    flux, good = stars([52.0] * 8)
+    _, ok = Augment(AugmentConfig(**(OFF | {"telluric": 1.0})), WAVE)(flux, good, draw(6))
+    lost = WAVE[20:-20][(ok[0] == 0)[20:-20]]
+    assert ((lost > 6864) & (lost < 6950)).any() and not ((lost > 6300) & (lost < 6860)).any()
+    assert float(lost.min()) > 6860  # the blue, where types are told, is whole
+
+
+def pools(flux):
+    return {"hot": flux[:4], "cool": flux[:8], "red": flux[-4:]}
+
+
+def test_a_composite_is_red_in_the_red_and_hot_in_the_blue():
+    hot, red = stars([15.0] * 24, snr=1e5)[0], stars([64.0] * 24, snr=1e5)[0]
+    both, _ = Outliers(WAVE).composite(
+        hot, torch.ones_like(hot), {"hot": hot, "cool": hot, "red": red}, draw(7)
+    )
+
+    def share(light, low, high):
+        here = (low < WAVE) & (high > WAVE)
+        return light[:, here].mean(1) / light.mean(1)
+
+    for low, high in ((3900, 4500), (8500, 9000)):
+        a, b, c = (float(share(s, low, high).median()) for s in (hot, both, red))
+        assert min(a, c) < b < max(a, c)
+
+
 def test_outliers_are_no_stars():
     flux, good = stars([25.0, 35.0, 45.0, 55.0] * 16)
-    out, ok = Outliers(WAVE)(flux, good, flux[:8], draw(2))
+    out, ok, kind = Outliers(WAVE)(flux, good, pools(flux), draw(2))
+    assert set(kind.tolist()) <= set(range(1, len(KINDS))) and len(set(kind.tolist())) > 6
     assert torch.isfinite(out).all() and ok.shape == good.shape
     a = out / out.abs().median(1, keepdim=True).values
     b = flux / flux.median(1, keepdim=True).values
-    assert ((a - b).abs().mean(1) > 0.05).float().mean() > 0.95
+    # An emission-line star differs in a few pixels only.
+    assert ((a - b).abs().amax(1) > 0.3).float().mean() > 0.95
+    assert ((a - b).abs().mean(1) > 0.05).float().mean() > 0.85
 
 
 def test_galaxy_lines_stand_at_their_redshift():
     flux, good = stars([45.0] * 40)
-    light, _ = Outliers(WAVE).quasar(flux, good, flux, draw(1))
+    light, _ = Outliers(WAVE).quasar(flux, good, pools(flux), draw(1))
     assert (light > 0).all() and float(light.std()) > 0.1
 
 
 def test_white_dwarf_lines_are_broader_than_those_of_a_stars():
     flux, good = stars([45.0] * 60)
-    light, _ = Outliers(WAVE).white_dwarf(flux, good, flux, draw(3))
+    light, _ = Outliers(WAVE).white_dwarf(flux, good, pools(flux), draw(3))
     wave = WAVE.numpy()
     at = {w: light.numpy()[:, np.abs(wave - w).argmin()] for w in (4735, 4842.7, 4862.7, 4990)}
     # Optical depth at the centre and 20 Angstrom from it; an A star's falls to a quarter there.

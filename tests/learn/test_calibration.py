@@ -5,9 +5,9 @@ import pytest
 
 from spectype.classify.posterior import type_sets
 from spectype.learn.calibration import (
-    conformal_limits,
+    LEAST_MASS,
+    conformal_mass,
     fit_types,
-    lower_quantile,
     type_probability,
 )
 from spectype.learn.targets import soft_targets
@@ -24,35 +24,42 @@ def stars(n, *, seed):
 
 
 def covered(table, types, truth, snr):
-    """Whether each star's set holds its type."""
-    limits = np.asarray(table["limits"])[np.searchsorted(table["snr_edges"], snr)]
-    sets = type_sets(types, limits)
-    return np.array(["OBAFGKM"[t] in s for t, s in zip(truth, sets)])
+    """Whether each star's set holds its type, and the sizes of the sets."""
+    rows = np.searchsorted(table["snr_edges"], snr, side="right")
+    sets = type_sets(types, np.asarray(table["mass"])[rows, types.argmax(1)])
+    hold = np.array(["OBAFGKM"[t] in s for t, s in zip(truth, sets)])
+    return hold, np.array([len(s.split()) for s in sets])
 
 
-def test_sets_hold_for_the_type_that_is_mistaken_too():
-    table = conformal_limits(*stars(4000, seed=1))
+def test_sets_hold_as_often_as_promised_and_grow_with_doubt():
+    table = conformal_mass(*stars(4000, seed=1))
     types, truth, snr = stars(4000, seed=2)
-    hold = covered(table, types, truth, snr)
-    assert 0.87 < hold[truth == 5].mean() < 0.93
-    assert hold[truth == 4].mean() > 0.87
-    # One limit for all types would leave the K stars behind.
-    one = lower_quantile(types[np.arange(4000), truth])
-    assert (types[truth == 5, 5] >= one).mean() < 0.8
+    hold, size = covered(table, types, truth, snr)
+    assert 0.88 < hold.mean() < 0.94
+    sure = types.max(axis=1)
+    assert size[sure < 0.6].min() == 2  # who doubts names two
+    assert size[sure > 0.95].max() == 1
+    # The types that are mostly mistaken are in the sets more often than they are the best type.
+    k = truth == 5
+    assert hold[k].mean() > (types[k].argmax(1) == 5).mean() + 0.2
 
 
-def test_the_likeliest_type_is_in_its_set_whatever_its_limit():
-    types = np.array([[0, 0, 0, 0.45, 0.42, 0.13, 0], [0, 0, 0, 0.1, 0.9, 0, 0]])
-    limits = np.array([[0.35, 0.35, 0.35, 0.46, 0.36, 0.36, 0.36]] * 2)
-    assert type_sets(types, limits) == ["F G", "G"]
+def test_where_the_best_type_is_always_right_the_least_mass_decides():
+    n = 400
+    types = np.zeros((n, 7))
+    types[:, 3] = np.linspace(0.51, 0.99, n)
+    types[:, 4] = 1 - types[:, 3]
+    table = conformal_mass(types, np.full(n, 3), np.full(n, 30.0))
+    assert np.allclose(table["mass"], LEAST_MASS)
+    _, size = covered(table, types, np.full(n, 3), np.full(n, 30.0))
+    assert (size == np.where(types[:, 3] < LEAST_MASS, 2, 1)).all()
 
 
-def test_a_type_with_few_calibration_stars_takes_the_limit_of_all():
+def test_a_type_with_few_calibration_stars_takes_the_mass_of_all():
     types, truth, snr = stars(300, seed=3)
-    truth[truth == 5] = 4
-    table = conformal_limits(types, truth, snr)
-    for row in table["limits"]:
-        assert row[5] == row[0] == row[6]
+    table = conformal_mass(types, truth, snr)
+    for row in table["mass"]:
+        assert row[0] == row[6] == row[1]
 
 
 def test_soft_labels_know_their_neighbours_and_their_side():

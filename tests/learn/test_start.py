@@ -66,12 +66,12 @@ def test_a_model_taken_up_again_gives_the_same_outputs(tmp_path, survey):
     expected = model.outputs(flux.numpy(), good.numpy() > 0)
     session.network.eval()
     with torch.no_grad():
-        sequence, by_survey, luminosity, outlier = session.network(flux, good)
+        sequence, by_survey, luminosity, kind = session.network(flux, good)
     np.testing.assert_allclose(sequence.numpy(), expected.sequence, atol=2e-3)
     np.testing.assert_allclose(by_survey.numpy(), expected.survey, atol=2e-3)
     assert torch.equal(sequence, by_survey) == (survey == "atlas")
     np.testing.assert_allclose(luminosity.numpy(), expected.luminosity, atol=2e-3)
-    np.testing.assert_allclose(outlier.numpy(), expected.outlier, atol=2e-3)
+    np.testing.assert_allclose(kind.numpy(), expected.kind, atol=2e-3)
     assert network_of(run) == SMALL
 
 

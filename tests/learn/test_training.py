@@ -116,7 +116,7 @@ def test_onnx_agrees_with_torch(store, tmp_path):
     outputs = model.outputs(flux, good)
     with torch.no_grad():
         expected = network(torch.from_numpy(flux * good), torch.from_numpy(good).float())
-    found = (outputs.sequence, outputs.survey, outputs.luminosity, outputs.outlier)
+    found = (outputs.sequence, outputs.survey, outputs.luminosity, outputs.kind)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), atol=3e-4)
     assert load_model(tmp_path / "m").name == "pair"

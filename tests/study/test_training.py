@@ -178,12 +178,12 @@ def test_run_is_a_citizen(learnt, store, capsys):
     ours = model.outputs(flux, good)
     with torch.no_grad():
         theirs = load_member(learnt)(torch.from_numpy(flux * good), torch.from_numpy(good).float())
-    for one, two in zip((ours.sequence, ours.survey, ours.luminosity, ours.outlier), theirs):
+    for one, two in zip((ours.sequence, ours.survey, ours.luminosity, ours.kind), theirs):
         np.testing.assert_allclose(one, two.numpy(), atol=3e-4)
-    # A type's probability is spread over its bins; classes and outlier stay undecided.
+    # A type's probability is spread over its bins; classes stay undecided, and all are stars.
     np.testing.assert_allclose(np.exp(ours.sequence).sum(axis=1), 1, rtol=1e-4)
     assert np.ptp(ours.sequence.reshape(40, 7, 20), axis=2).max() < 1e-6
-    assert not ours.luminosity.any() and not ours.outlier.any()
+    assert not ours.luminosity.any() and (ours.kind.argmax(1) == 0).all()
     table = model.predict(star_batch(np.array([15.0, 25, 35, 45, 55, 65] * 3), seed=9, snr=80))
     right = [t == "BAFGKM"[i % 6] for i, t in enumerate(table["type"])]
     assert np.mean(right) > 0.6

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spectype.bulk.folder import Piece, Results, digest
 from spectype.bulk.tars import Member, members
-from spectype.classify.batch import ClassifyConfig, classify_file, error_row
+from spectype.classify.batch import ClassifyConfig, File, classify_files, error_row
 from spectype.classify.paths import is_archive
 from spectype.classify.runtime import Model, load_model
 
@@ -74,19 +74,11 @@ def name_of(unit: Unit) -> str:
 
 def type_units(units: Sequence[Unit], model: Model, config: ClassifyConfig) -> pl.DataFrame:
     """Rows of files and members, in their order."""
-    import polars as pl
-
-    from spectype.classify.batch import output_schema
-
-    tables = []
-    for unit in units:
-        if isinstance(unit, str):
-            tables.append(classify_file(unit, model, config))
-        elif unit.problem:
-            tables.append(error_row(unit.name, unit.problem, config))
-        else:
-            tables.append(classify_file(unit.name, model, config, unit.data))
-    return pl.concat(tables) if tables else pl.DataFrame(schema=output_schema(config))
+    files = [
+        File(unit) if isinstance(unit, str) else File(unit.name, unit.data, unit.problem)
+        for unit in units
+    ]
+    return classify_files(files, model, config)
 
 
 def tasks(

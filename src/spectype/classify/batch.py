@@ -1,21 +1,29 @@
-"""Files to rows: one a spectrum, or one that says why there is none."""
+"""Files to rows: read one by one, typed in batches across them.
+
+Most of a survey's files lie on the model's own pixels, so they go into one array; the others are
+resampled first. A file that cannot be read is a row with an error among the rest.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spectype.classify.runtime import DEFAULT, Model, digits, schema
+from spectype.classify import columns
+from spectype.classify.columns import digits, schema
+from spectype.classify.quality import LEAST_COVERAGE
+from spectype.classify.runtime import DEFAULT, Model
 from spectype.core.errors import SpectypeError
+from spectype.core.grid import aligned, place
 from spectype.core.indices import measure
 from spectype.core.lines import INDICES
 from spectype.core.names import as_text
-from spectype.core.spectra import FloatArray, Spectra
-from spectype.dataset.preprocess import BadPixels
+from spectype.core.spectra import FloatArray, Spectra, concatenate
+from spectype.dataset.preprocess import BadPixels, run_chain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,49 +67,164 @@ class ClassifyConfig:
     indices: bool = False
 
 
-def classify_file(
-    path: str, model: Model, config: ClassifyConfig, data: bytes | None = None
-) -> pl.DataFrame:
-    """One row a spectrum of a file; a file that cannot be read gives one row with an error."""
-    import polars as pl
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to type.
 
+    Parameters
+    ----------
+    path : str
+        Where it lies; for a member of an archive, its name in the output.
+    data : bytes, optional
+        Its content, where that is not to be read from the disk.
+    problem : str, optional
+        Why it cannot be typed, where that is known already.
+    """
+
+    path: str
+    data: bytes | None = None
+    problem: str | None = None
+
+
+@dataclass
+class _Batch:
+    """Spectra of several files on the model's grid, and what to say beside their types."""
+
+    #: Spectra on the grid that the rest of the chain is still to come for, and those through it.
+    raw: list[Spectra] = field(default_factory=list)
+    done: list[Spectra] = field(default_factory=list)
+    #: Whether each spectrum, in the order of the files, is of `done`.
+    is_done: list[bool] = field(default_factory=list)
+    faults: list[str | None] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    extra: list[pl.DataFrame] = field(default_factory=list)
+    #: Rows of files that cannot be read: place in the output and the row.
+    errors: list[tuple[int, pl.DataFrame]] = field(default_factory=list)
+
+
+def classify_files(files: Sequence[File], model: Model, config: ClassifyConfig) -> pl.DataFrame:
+    """One row a spectrum of these files, in their order.
+
+    Parameters
+    ----------
+    files : sequence of File
+        Some hundred at most: their spectra are in memory together.
+    model : Model
+        What types them.
+    config : ClassifyConfig
+        How.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of `output_schema`; a file that cannot be read gives one row with an error.
+    """
+    batch = _Batch()
+    for file in files:
+        if file.problem:
+            _add_error(batch, file.path, file.problem, config)
+            continue
+        try:
+            _add(batch, file.path, _read(file, config), model, config)
+        except SpectypeError as error:
+            problem = error.problem + (f" ({error.remedy})" if error.remedy else "")
+            _add_error(batch, file.path, problem, config)
+        except Exception as error:  # one bad file among a million must not stop the others
+            log.debug("unexpected error in %s", file.path, exc_info=True)
+            _add_error(batch, file.path, f"unexpected {type(error).__name__}: {error}", config)
+    return _typed(batch, model, config)
+
+
+def _read(file: File, config: ClassifyConfig) -> Spectra:
     from spectype.surveys import read, read_bytes
 
     said: dict[str, Any] = {"frame": config.frame, "columns": config.columns, "unit": config.unit}
-    try:
-        spectra = read(path, **said) if data is None else read_bytes(data, path, **said)
-        table = model.predict(spectra, system=config.system)
-        faults = untyped(spectra, table["type"].is_null().to_numpy(), model.wave)
-        if config.indices:
-            table = table.hstack(measure_indices(spectra))
-    except SpectypeError as error:
-        problem = error.problem + (f" ({error.remedy})" if error.remedy else "")
-        return error_row(path, problem, config)
-    except Exception as error:  # one bad file among a million must not stop the others
-        log.debug("unexpected error in %s", path, exc_info=True)
-        return error_row(path, f"unexpected {type(error).__name__}: {error}", config)
+    if file.data is None:
+        return read(file.path, **said)
+    return read_bytes(file.data, file.path, **said)
+
+
+def _add(batch: _Batch, path: str, spectra: Spectra, model: Model, config: ClassifyConfig) -> None:
+    """Put the spectra of a file into the batch, or nothing of it if that fails."""
+    moved = on_grid(spectra, model)
+    ready = run_chain(spectra, model.chain) if moved is None else moved
+    faults = coverage_faults(spectra, ready, model.wave)
+    extra = [measure_indices(spectra)] if config.indices else []
     name = as_text(path)
-    names = [name] if len(table) == 1 else [f"{name}[{i}]" for i in range(len(table))]
-    return table.with_columns(
-        path=pl.Series(names, dtype=pl.String), error=pl.Series(faults, dtype=pl.String)
-    )
+    (batch.done if moved is None else batch.raw).append(ready)
+    batch.is_done += [moved is None] * len(ready)
+    batch.faults += faults
+    batch.names += [name] if len(ready) == 1 else [f"{name}[{i}]" for i in range(len(ready))]
+    batch.extra += extra
 
 
-def untyped(spectra: Spectra, without: NDArray[np.bool_], grid: FloatArray) -> list[str | None]:
-    """Why spectra have no type: no good pixel, or too little of the model's `grid` [Angstrom].
+def _add_error(batch: _Batch, path: str, problem: str, config: ClassifyConfig) -> None:
+    at = len(batch.names) + len(batch.errors)
+    batch.errors.append((at, error_row(path, problem, config)))
+
+
+def on_grid(spectra: Spectra, model: Model) -> Spectra | None:
+    """Spectra that need no more than to be moved to their place on the model's grid, so moved.
+
+    None for all others. Those of many files then go through the chain at once.
+    """
+    grid = model.grid_first
+    offset = None if grid is None else aligned(spectra.wave, start=grid.start, step=grid.step)
+    return None if offset is None else place(spectra, offset=offset, wave=model.wave)
+
+
+def _ready(batch: _Batch, model: Model) -> Spectra:
+    """All spectra of a batch through the chain, in the order of the files."""
+    parts = [*batch.done]
+    if batch.raw:
+        parts.insert(0, run_chain(concatenate(batch.raw), model.chain))
+    ready = parts[0] if len(parts) == 1 else concatenate(parts)
+    if not (batch.raw and batch.done):
+        return ready
+    done = np.asarray(batch.is_done)
+    order = np.where(done, np.cumsum(done) - 1 + (~done).sum(), np.cumsum(~done) - 1)
+    return ready[order]
+
+
+def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
+    """Type a batch and put the rows of unreadable files in their places."""
+    import polars as pl
+
+    table = pl.DataFrame(schema=output_schema(config))
+    if batch.names:
+        rows = model.rows(_ready(batch, model), system=config.system)
+        rows["path"] = batch.names
+        rows["error"] = [own or said for own, said in zip(batch.faults, rows["error"])]
+        table = columns.table(rows)
+        if batch.extra:
+            table = table.hstack(pl.concat(batch.extra))
+    if not batch.errors:
+        return table
+    order = np.arange(len(table), dtype=np.float64)
+    places = np.array([at for at, _ in batch.errors])
+    # The k-th error stands after all rows before it, of which k are errors themselves.
+    own = places - np.arange(len(places)) - 0.5
+    both = pl.concat([table, *(row for _, row in batch.errors)])
+    return both[np.argsort(np.concatenate([order, own]), kind="stable")]
+
+
+def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
+    """Why spectra cannot be typed: no good pixel, or too little of the model's `grid` [Angstrom].
 
     Parameters
     ----------
     spectra : Spectra
         As read.
-    without : ndarray, shape (n_spec,), bool
-        Which have no type.
+    ready : Spectra
+        The same on the grid.
     grid : ndarray, shape (n_pix,)
         What the model sees.
     """
     faults: list[str | None] = [None] * len(spectra)
     low, high = np.round(grid[[0, -1]], -2)
-    for i in np.flatnonzero(without | spectra.mask.all(axis=1)):
+    if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
+        return faults  # the quick way for nearly all files: even one alone would cover enough
+    for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
         wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
         good = wave[~spectra.mask[i]]
         if not good.size:
@@ -126,8 +249,8 @@ def measure_indices(spectra: Spectra) -> pl.DataFrame:
 
     z = np.array([_NO_REDSHIFT if v is None else float(v) for v in spectra.get("redshift")])
     found = measure(BadPixels()(spectra), redshift=np.where(z > -0.5, z, np.nan))
-    columns = {name: digits(values) for name, values in found.items()}
-    return pl.DataFrame(columns, schema=index_schema()).fill_nan(None)
+    measured = {name: digits(values) for name, values in found.items()}
+    return pl.DataFrame(measured, schema=index_schema()).fill_nan(None)
 
 
 def index_schema() -> dict[str, Any]:
@@ -146,8 +269,8 @@ def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:
     """A row that carries nothing but the path and what is wrong."""
     import polars as pl
 
-    columns = output_schema(config)
-    values: dict[str, list[Any]] = {name: [None] for name in columns}
+    types = output_schema(config)
+    values: dict[str, list[Any]] = {name: [None] for name in types}
     values |= {"path": [as_text(path)], "error": [as_text(problem)]}
     values |= {"flags": [0], "flag_names": [""]}
-    return pl.DataFrame(values, schema=columns)
+    return pl.DataFrame(values, schema=types)

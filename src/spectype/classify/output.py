@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spectype.classify.runtime import COLUMNS
+from spectype.classify.columns import COLUMNS
 from spectype.core.errors import UsageError
 from spectype.core.files import atomic_path, check_writable
 from spectype.core.names import as_text, twins

@@ -110,14 +110,36 @@ def calibrated(
     return Sequence70(only_seen(probability, seen))
 
 
-def type_sets(types: Floats, threshold: Floats) -> list[str]:
-    """Conformal sets: every type of probability `threshold` (n, 7) or more, most probable first.
+def mass_before(types: Floats) -> Floats:
+    """Probability of all types that are more probable, for each type, shape (n, 7)."""
+    order = np.argsort(-types, axis=1, kind="stable")
+    ranked = np.take_along_axis(types, order, axis=1)
+    before = np.cumsum(ranked, axis=1) - ranked
+    out = np.empty_like(before)
+    np.put_along_axis(out, order, before, axis=1)
+    return out
 
-    The most probable type is always in the set.
+
+def type_sets(types: Floats, mass: Floats) -> list[str]:
+    """Adaptive conformal sets: types in the order of their probability up to a mass of `mass`.
+
+    Parameters
+    ----------
+    types : ndarray, shape (n, 7)
+        Probabilities.
+    mass : ndarray, shape (n,)
+        A type is in the set if all that are more probable have less than this together; so the
+        most probable always is, and the more doubt the larger the set.
+
+    Returns
+    -------
+    list of str
+        Letters with blanks between, the most probable first.
+
+    References
+    ----------
+    Romano, Sesia & Candes 2020 (NeurIPS, arXiv:2006.02544).
     """
-    sets = []
-    for row, limit in zip(types, threshold):
-        best = int(row.argmax())  # its limit may be the higher one
-        order = [i for i in np.argsort(-row, kind="stable") if i == best or row[i] >= limit[i]]
-        sets.append(" ".join(mk.TYPES[i] for i in order))
-    return sets
+    inside = mass_before(types) < mass[:, None]
+    order = np.argsort(-types, axis=1, kind="stable")
+    return [" ".join(mk.TYPES[i] for i in row if isin[i]) for row, isin in zip(order, inside)]

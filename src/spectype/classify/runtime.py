@@ -12,29 +12,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.classify import columns
+from spectype.classify.columns import digits
 from spectype.classify.posterior import Sequence70, calibrated, softmax, type_sets
-from spectype.core import mk
+from spectype.classify.quality import LEAST_COVERAGE, flags_of, signal_to_noise
+from spectype.core import kinds, mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
-from spectype.core.flags import Flag, names
-from spectype.core.names import as_text
+from spectype.core.flags import names
 from spectype.core.spectra import Spectra, number
-from spectype.dataset.preprocess import Resample, from_data, run_chain
+from spectype.dataset.preprocess import BadPixels, Resample, from_data, run_chain
 
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 4  #: of model.json
+FORMAT = 5  #: of model.json
+_RELEASES = {4: "0.1"}  # spectype that reads an older format
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")
-OUTPUTS = ("sequence", "survey", "luminosity", "outlier")  #: of the network, in this order
-BATCH = 32
-ARM_STEP = 0.5  #: natural logarithm of a jump between the arms that no star has
-COLUMNS = ("path", "obsid", "ra", "dec", "snr", "type", "type_probability",
-           *(f"p_{t}" for t in mk.TYPES), "subclass", "subclass_code", "subclass_error",
-           "luminosity", "luminosity_probability", "type_set", "ood_score", "flags",
-           "flag_names", "error", "notes")  # fmt: skip
+OUTPUTS = ("sequence", "survey", "luminosity", "kind")  #: of the network, in this order
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,28 @@ class Outputs:
         The same in the survey's system: what its pipeline would have said.
     luminosity : ndarray, shape (n, 5)
         Logits of I-V.
-    outlier : ndarray, shape (n,)
-        Logit of not being a normal star.
+    kind : ndarray, shape (n, n_kinds)
+        Logits of `core.kinds.KINDS`.
     """
 
     sequence: NDArray[np.float32]
     survey: NDArray[np.float32]
     luminosity: NDArray[np.float32]
-    outlier: NDArray[np.float32]
+    kind: NDArray[np.float32]
+
+    def finite(self) -> NDArray[np.bool_]:
+        """Which spectra have a number in every output, shape (n,)."""
+        parts = (self.sequence, self.survey, self.luminosity, self.kind)
+        return np.asarray(np.all([np.isfinite(part).all(axis=1) for part in parts], axis=0))
+
+    def kinds(self) -> NDArray[np.float64]:
+        """Probabilities of the kinds of objects, shape (n, n_kinds)."""
+        return softmax(np.nan_to_num(self.kind))
+
+    def strangeness(self) -> NDArray[np.float64]:
+        """Probability of no place on the sequence: neither a normal nor a weak-lined star, (n,)."""
+        found = self.kinds()
+        return np.clip(1.0 - found[:, kinds.STAR] - found[:, kinds.METAL_WEAK], 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -83,11 +95,21 @@ class Model:
 
     @property
     def wave(self) -> NDArray[np.float64]:
-        """The grid it sees (n_pix,) [Angstrom, vacuum]."""
+        """The grid it sees (n_pix,) [Angstrom, vacuum], read-only."""
         for step in self.chain:
             if isinstance(step, Resample):
                 return step.wave
         raise DataError("its chain has no resample step", path=self.folder)
+
+    @cached_property
+    def grid_first(self) -> Resample | None:
+        """The chain's grid, if spectra on its pixels may be moved there before all other steps."""
+        before: list[Any] = []
+        for step in self.chain:
+            if isinstance(step, Resample):
+                return step if all(isinstance(s, BadPixels) for s in before) else None
+            before.append(step)
+        return None
 
     def session(self) -> Any:
         """The ONNX Runtime session, made on first use."""
@@ -147,53 +169,50 @@ class Model:
         Returns
         -------
         polars.DataFrame
-            One row a spectrum with the columns of `COLUMNS`. Where nothing can be said,
+            One row a spectrum with the columns of `columns.COLUMNS`. Where nothing can be said,
             ``type`` is empty and the flags say why.
         """
-        import polars as pl
-
         ready = run_chain(spectra, self.chain) if preprocess else spectra
+        return columns.table(self.rows(ready, system=system))
+
+    def rows(self, ready: Spectra, *, system: str = "mk") -> dict[str, list[Any]]:
+        """Columns of `predict` for spectra that have been through the model's chain."""
         good = ~ready.mask
         outputs = self.outputs(ready.flux, good)
+        finite = outputs.finite()
         sequence = self.sequence(outputs, system=system)
-        coverage = good.mean(axis=1)
-        snr = signal_to_noise(ready)
-        types = sequence.types()
-        code = sequence.code()
+        types, code, error = sequence.types(), sequence.code(), sequence.error()
+        snr, strangeness = signal_to_noise(ready), outputs.strangeness()
+        strange = strangeness > self.outlier_limit(good)
+        flags = flags_of(ready, snr=snr, types=types, code=code, error=error, strange=strange)
+        usable = ((good.mean(axis=1) >= LEAST_COVERAGE) & finite).tolist()
         classes = softmax(outputs.luminosity, self.card["temperature"]["luminosity"])
-        best, star_class = types.argmax(axis=1), classes.argmax(axis=1)
-        ood = 1.0 / (1.0 + np.exp(-outputs.outlier.astype(np.float64)))
-        flags = self._flags(ready, coverage, snr, types, code, ood)
-        usable = coverage >= 0.1
-        limits = self._set_limits(snr, system)
-        sets = type_sets(types, limits)
-
-        def where(values: Any) -> list[Any]:
-            return [v if ok else None for v, ok in zip(values, usable)]
-
-        n = len(ready)
-        columns: dict[str, Any] = {
-            "path": [None if p is None else as_text(p) for p in spectra.get("path")],
-            "obsid": [None if v is None else str(v) for v in spectra.get("obsid")],
-            "ra": [number(v) for v in spectra.get("ra")],
-            "dec": [number(v) for v in spectra.get("dec")],
-            "snr": [number(h) or m for h, m in zip(spectra.get("snr"), digits(snr))],
-            "type": where(mk.TYPES[i] for i in best),
-            "type_probability": where(digits(types[np.arange(n), best])),
-            **{f"p_{t}": where(digits(types[:, i])) for i, t in enumerate(mk.TYPES)},
-            "subclass": where(mk.format_code(float(c), half=bool(c < 10)) for c in code),
-            "subclass_code": where(np.round(code, 2).tolist()),
-            "subclass_error": where(np.round(sequence.error(), 2).tolist()),
-            "luminosity": where(mk.LUMINOSITIES[i] for i in star_class),
-            "luminosity_probability": where(digits(classes[np.arange(n), star_class])),
-            "type_set": where(sets),
-            "ood_score": where(digits(ood)),
-            "flags": flags.tolist(),
-            "flag_names": [names(int(f)) for f in flags],
-            "error": [None] * n,
-            "notes": notes_of(spectra),
+        kind = outputs.kinds()
+        said = {
+            "type": [mk.TYPES[i] for i in types.argmax(axis=1)],
+            "type_probability": digits(types.max(axis=1)),
+            **{f"p_{t}": digits(types[:, i]) for i, t in enumerate(mk.TYPES)},
+            "subclass": [mk.format_code(c, half=c < 10) for c in code.tolist()],
+            "subclass_code": np.round(code, 2).tolist(),
+            "subclass_error": np.round(error, 2).tolist(),
+            "luminosity": [mk.LUMINOSITIES[i] for i in classes.argmax(axis=1)],
+            "luminosity_probability": digits(classes.max(axis=1)),
+            "type_set": type_sets(types, self._set_mass(snr, types, system)),
+            "ood_score": digits(strangeness),
+            "kind": [kinds.KINDS[i] for i in kind.argmax(axis=1)],
+            "kind_probability": digits(kind.max(axis=1)),
+            "p_star": digits(kind[:, kinds.STAR]),
         }
-        return pl.DataFrame(columns, schema_overrides=schema())
+        return (
+            columns.identity(ready)
+            | {name: columns.where(values, usable) for name, values in said.items()}
+            | {
+                "snr": [number(h) or m for h, m in zip(ready.get("snr"), digits(snr))],
+                "flags": flags.tolist(),
+                "flag_names": [names(value) for value in flags.tolist()],
+                "error": [None if ok else "the network gave no number" for ok in finite.tolist()],
+            }
+        )
 
     def outlier_limit(self, good: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Outlier score above which a spectrum is flagged, by its good pixels (n, n_pix).
@@ -209,106 +228,14 @@ class Model:
         blue, red = (np.interp(share, table["coverage"], table[end]) for end in ("blue", "red"))
         return np.asarray(np.where(middle < 0.5, blue, red))
 
-    def _set_limits(self, snr: NDArray[np.float64], system: str) -> NDArray[np.float64]:
-        """Smallest probability of each type in the 90 % set (n, 7), by S/N."""
+    def _set_mass(
+        self, snr: NDArray[np.float64], types: NDArray[np.float64], system: str
+    ) -> NDArray[np.float64]:
+        """Mass that the 90 % set gathers (n,), by S/N and the most probable type."""
         table = self.card["conformal"][system]
         edges = np.asarray(table["snr_edges"], float)
-        return np.asarray(table["limits"])[np.searchsorted(edges, np.nan_to_num(snr))]
-
-    def _flags(
-        self,
-        ready: Spectra,
-        coverage: NDArray[np.float64],
-        snr: NDArray[np.float64],
-        types: NDArray[np.float64],
-        code: NDArray[np.float64],
-        ood: NDArray[np.float64],
-    ) -> NDArray[np.int64]:
-        good = ~ready.mask
-        level = np.array([np.median(f[g]) if g.any() else 0.0 for f, g in zip(ready.flux, good)])
-        first, last = span(good)
-        holes = 1.0 - good.sum(axis=1) / np.maximum(last - first, 1)
-        inside = np.mod(code, 10.0)
-        boundary = ((inside < 1) & (code >= 1)) | ((inside > 9) & (code < 69))
-        has_errors = np.array([v is not False for v in ready.get("has_errors", True)])
-        rules = {
-            Flag.LOW_SNR: snr < 5,
-            Flag.LITTLE_COVERAGE: coverage < 0.1,
-            Flag.PARTIAL_COVERAGE: (coverage >= 0.1) & (coverage < 0.6),
-            Flag.MANY_BAD_PIXELS: holes > 0.2,
-            Flag.NEGATIVE_FLUX: level <= 0,
-            Flag.NO_ERRORS: ~has_errors,
-            Flag.SHAPE_UNRELIABLE: np.abs(arm_step(ready)) > ARM_STEP,
-            Flag.OUT_OF_DISTRIBUTION: ood > self.outlier_limit(good),
-            Flag.UNCERTAIN_TYPE: types.max(axis=1) < 0.6,
-            Flag.BOUNDARY_TYPE: boundary,
-        }
-        total = np.zeros(len(ready), np.int64)
-        for flag, on in rules.items():
-            total |= np.where(on, int(flag), 0)
-        return np.where(coverage < 0.1, total & 0xFFFF, total)
-
-
-def span(good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First good pixel of each spectrum and the one after its last, each (n,)."""
-    return good.argmax(axis=1), good.shape[1] - good[:, ::-1].argmax(axis=1)
-
-
-def signal_to_noise(spectra: Spectra) -> NDArray[np.float64]:
-    """Median S/N a pixel, shape (n,); from the flux itself where there are no errors.
-
-    References
-    ----------
-    DER_SNR: Stoehr et al. (2008, ASP Conf. 394, 505).
-    """
-    out = spectra.snr().astype(np.float64)
-    for i, known in enumerate(spectra.get("has_errors", True)):
-        flux = spectra.flux[i, ~spectra.mask[i]].astype(np.float64)
-        if known is False and flux.size > 16:
-            second = 2 * flux[2:-2] - flux[:-4] - flux[4:]
-            noise = 1.482602 / np.sqrt(6.0) * np.median(np.abs(second))
-            out[i] = np.median(flux) / noise if noise > 0 else np.inf
-    return np.nan_to_num(out, nan=0.0, posinf=9999.0)
-
-
-def arm_step(spectra: Spectra) -> NDArray[np.float64]:
-    """How far the flux jumps where LAMOST's and SDSS's arms join, shape (n,): a natural logarithm.
-
-    Median flux of 5900-6150 over that of 5550-5800 Angstrom; 0 where either side has less than
-    half of its pixels good, or no flux. Of 2,800 labelled spectra 4 jump by more than `ARM_STEP`.
-    """
-    wave = np.atleast_2d(spectra.wave)[0]
-    sides = [(wave > low) & (wave < high) for low, high in ((5550, 5800), (5900, 6150))]
-    out = np.zeros(len(spectra))
-    for i, bad in enumerate(spectra.mask):
-        if any(not side.any() or bad[side].mean() > 0.5 for side in sides):
-            continue
-        blue, red = (float(np.median(spectra.flux[i, side & ~bad])) for side in sides)
-        if blue > 0 and red > 0:
-            out[i] = np.log(red / blue)
-    return out
-
-
-def digits(values: NDArray[np.floating[Any]], n: int = 5) -> list[float]:
-    """The values to `n` significant digits (not decimals: small ones rank rare stars)."""
-    return [float(f"{value:.{n}g}") for value in values]
-
-
-def notes_of(spectra: Spectra) -> list[str | None]:
-    """What the reader decided or left out, a text a spectrum; None where it had nothing to say."""
-    return [str(note) if note else None for note in spectra.get("notes")]
-
-
-def schema() -> dict[str, Any]:
-    """Polars types of `COLUMNS`."""
-    import polars as pl
-
-    text = {"path", "obsid", "type", "subclass", "luminosity", "type_set", "flag_names", "error",
-            "notes"}  # fmt: skip
-    return {
-        name: pl.String if name in text else pl.Int64 if name == "flags" else pl.Float64
-        for name in COLUMNS
-    }
+        rows = np.searchsorted(edges, np.nan_to_num(snr), side="right")
+        return np.asarray(np.asarray(table["mass"])[rows, types.argmax(axis=1)])
 
 
 def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
@@ -348,6 +275,8 @@ def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
         raise DataError(
             f"has model format {card.get('format')!r}; this version reads {FORMAT}",
             path=folder,
-            remedy="export it again, or install the version that wrote it",
+            remedy=f"export it again, or install spectype {_RELEASES[found]}, which reads it"
+            if (found := card.get("format")) in _RELEASES
+            else "export it again, or install the version that wrote it",
         )
     return Model(folder=folder, card=card, threads=threads)

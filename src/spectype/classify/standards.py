@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.classify.matching import Floats, chi_squares, normalised
-from spectype.classify.runtime import signal_to_noise
+from spectype.classify.quality import signal_to_noise
 from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.grid import SPEED_OF_LIGHT, resample

@@ -7,6 +7,7 @@ new ones are appended.
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 
 
 class Flag(IntFlag):
@@ -20,10 +21,11 @@ class Flag(IntFlag):
     NO_ERRORS = 1 << 5  #: the file gives no errors; S/N estimated from the flux itself
     SHAPE_UNRELIABLE = 1 << 6  #: the flux jumps where the two arms of a spectrograph join
     OUT_OF_DISTRIBUTION = 1 << 16  #: unlike every spectrum the model was trained on
-    UNCERTAIN_TYPE = 1 << 17  #: the winning type has a probability below 0.6
+    UNCERTAIN_TYPE = 1 << 17  #: probability of the type below 0.6, or subclass error above 4
     BOUNDARY_TYPE = 1 << 18  #: within one subclass of a neighbouring type
 
 
+@lru_cache(maxsize=1024)
 def names(value: int) -> str:
     """Names of the set bits of `value`, space-separated, lowest first.
 

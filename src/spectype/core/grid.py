@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,58 @@ def edges(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     middle = 0.5 * (wave[1:] + wave[:-1])
     first, last = 2 * wave[0] - middle[0], 2 * wave[-1] - middle[-1]
     return np.concatenate([[first], middle, [last]])
+
+
+def aligned(wave: NDArray[np.float64], *, start: float, step: float) -> int | None:
+    """Pixel of the grid ``10**(start + step * i)`` on which `wave` begins, if its pixels are all
+    the grid's own to `ALIGNED` of a pixel; else None.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n_pix,)
+        Increasing [Angstrom]; a grid a spectrum (two dimensions) is never aligned.
+    start, step : float
+        Of the grid, log10 of Angstrom.
+
+    Returns
+    -------
+    int or None
+        May be negative, where `wave` begins before the grid. LAMOST's and SDSS's spectra are
+        aligned with the standard grid.
+    """
+    if wave.ndim != 1 or wave.size < 2 or not wave[0] > 0:
+        return None
+    key = (id(wave), start, step)
+    if key in _known and _known[key][0] is wave:
+        return _known[key][1]
+    pixel = (np.log10(wave) - start) / step
+    offset = round(float(pixel[0]))
+    off = np.abs(pixel - offset - np.arange(wave.size)).max()
+    found = offset if off <= ALIGNED else None
+    if not wave.flags.writeable and len(_known) < 256:  # readers share the grids of a survey
+        _known[key] = (wave, found)
+    return found
+
+
+ALIGNED = 0.01  #: pixels of 69 km/s: wavelengths kept in single precision lie within it
+_known: dict[tuple[int, float, float], tuple[NDArray[np.float64], int | None]] = {}
+
+
+def place(spectra: Spectra, *, offset: int, wave: NDArray[np.float64]) -> Spectra:
+    """Put spectra that are `aligned` on the grid `wave`, cut or padded with bad pixels."""
+    if offset == 0 and spectra.n_pix == wave.size:
+        return replace(spectra, wave=wave)
+    shape = (len(spectra), wave.size)
+    flux, ivar = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    mask = np.ones(shape, np.bool_)
+    first, last = max(offset, 0), min(offset + spectra.n_pix, wave.size)
+    if last > first:
+        there, here = slice(first - offset, last - offset), slice(first, last)
+        mask[:, here] = spectra.mask[:, there] | ~(spectra.ivar[:, there] > 0)
+        good = ~mask[:, here]
+        np.copyto(flux[:, here], spectra.flux[:, there], where=good)
+        np.copyto(ivar[:, here], spectra.ivar[:, there], where=good)
+    return Spectra(wave=wave, flux=flux, ivar=ivar, mask=mask, meta=spectra.meta)
 
 
 def resample(spectra: Spectra, *, wave: NDArray[np.float64], min_covered: float = 0.5) -> Spectra:

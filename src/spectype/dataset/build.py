@@ -354,6 +354,7 @@ def _store_row(meta: dict[str, Any]) -> dict[str, Any]:
         **place,
         "snr": number(meta.get("snr")),
         "redshift": number(meta.get("redshift")),
+        "label_spread": number(meta.get("label_spread")),
         "synthetic": str(meta.get("synthetic") or "").lower() in ("true", "1"),
         "has_errors": meta.get("has_errors") is not False,
         **label_columns(meta),

@@ -41,6 +41,7 @@ COLUMNS = {
     "redshift": ("redshift", "z"),
     "snr": ("snr", "snrg", "snr_g"),
     "synthetic": ("synthetic",),
+    "label_spread": ("label_spread",),
 }  # fmt: skip
 #: Surveys whose labels are their pipeline's; names of others begin otherwise.
 PIPELINES = ("lamost",)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.runtime import signal_to_noise
+from spectype.classify.quality import signal_to_noise
 from spectype.core.grid import SPEED_OF_LIGHT, resample
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import replace

@@ -141,7 +141,7 @@ def _retyped(
         spectra = spectra[np.flatnonzero(stress.touches(spectra))]
     rows = pl.Series("row", spectra.get("row"), dtype=pl.UInt32)
     if not len(spectra):
-        from spectype.classify.runtime import schema
+        from spectype.classify.columns import schema
 
         return pl.DataFrame(schema=schema()).with_columns(rows)
     return model.predict(stress.apply(spectra, rng), system=system).with_columns(rows)

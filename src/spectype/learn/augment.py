@@ -12,6 +12,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+#: Telluric bands [Angstrom, vacuum]: O2 B and A, water.
+TELLURIC = ((6864, 6950), (7164, 7340), (7592, 7704), (8105, 8345), (8920, 9100))
 KMS_PER_PIXEL = 69.03  #: velocity of 1e-4 in log10 of wavelength
 
 
@@ -42,6 +44,12 @@ class AugmentConfig:
         Share of spectra with sky-line residuals or a wrong sky level.
     hide_shape : float
         Share of spectra whose broad shape is hidden from the network.
+    telluric : float
+        Share of spectra whose telluric bands are masked: a network that sees them in every
+        spectrum of one survey and in none of another's learns the survey.
+    ripple : float
+        Share of spectra with a calibration that wavers by up to 5 % over 40 to 250 Angstrom, as
+        badly joined echelle orders do.
     """
 
     velocity: float = 120.0
@@ -54,6 +62,8 @@ class AugmentConfig:
     gaps: float = 0.3
     sky: float = 0.25
     hide_shape: float = 0.25
+    telluric: float = 0.5
+    ripple: float = 0.15
 
 
 class Augment:
@@ -72,6 +82,9 @@ class Augment:
         self.wave = wave.float()
         self.x = torch.linspace(-1, 1, wave.numel(), device=wave.device)
         self.extinction = ccm89(self.wave)
+        self.air = torch.zeros_like(self.wave, dtype=torch.bool)
+        for low, high in TELLURIC:
+            self.air |= (self.wave > low) & (self.wave < high)
 
     def __call__(self, flux: Tensor, good: Tensor, draw: Generator) -> tuple[Tensor, Tensor]:
         """Augment `flux`, `good` (n, n_pix each); the pair of new tensors is returned."""
@@ -99,9 +112,13 @@ class Augment:
     def broaden(self, flux: Tensor, good: Tensor, draw: Generator) -> Tensor:
         """Lower resolution or rotation, for half of the spectra."""
         n = len(flux)
-        on = (self.uniform(draw, n, 1) < 0.5).float()
-        sigma = (self.config.blur * self.uniform(draw, n, 1) ** 1.5 * on).clamp(min=0.05)
-        return gaussian_blur(flux, good, sigma)
+        on = self.uniform(draw, n) < 0.5
+        sigma = (self.config.blur * self.uniform(draw, n, 1) ** 1.5).clamp(min=0.05)
+        if not on.any():
+            return flux
+        flux = flux.clone()
+        flux[on] = gaussian_blur(flux[on], good[on], sigma[on])
+        return flux
 
     def colour(self, n: int, draw: Generator) -> Tensor:
         """Reddening (CCM89) times a smooth flux-calibration error and a step between arms."""
@@ -114,7 +131,16 @@ class Augment:
         basis = torch.stack([self.x, self.x**2 - 1 / 3, self.x**3 - 0.6 * self.x])
         step = 0.1 * c.tilt * self.normal(draw, n, 1) * (self.wave > 5850.0)
         log_flux = -0.4 * 2.302585 * 3.1 * excess * self.extinction + tilt @ basis + step
+        log_flux = log_flux + self.ripple(n, draw)
         return torch.exp(log_flux - log_flux.mean(1, keepdim=True))
+
+    def ripple(self, n: int, draw: Generator) -> Tensor:
+        """A wave of up to 5 % whose phase and height drift along the spectrum, (n, n_pix)."""
+        u = self.uniform(draw, n, 6)
+        period = 40.0 * (250.0 / 40.0) ** u[:, 0:1]
+        phase = 6.2832 * (self.wave / period + u[:, 1:2] + 2 * u[:, 2:3] * self.x**2)
+        height = 0.05 * u[:, 3:4] * (1 + (2 * u[:, 4:5] - 1) * self.x)
+        return height * torch.sin(phase) * (u[:, 5:6] < self.config.ripple)
 
     def cover(self, good: Tensor, draw: Generator) -> Tensor:
         """Cut the coverage as other instruments do, and open gaps."""
@@ -133,7 +159,8 @@ class Augment:
             middle, half = 3700 + 5400 * g[:, 0:1], 5 + 120 * g[:, 1:2] ** 2
             gap = ((w - middle).abs() < half) & (g[:, 2:3] < self.config.gaps)
             good = good * ~gap
-        return good
+        under_air = self.uniform(draw, n, 1) < self.config.telluric
+        return good * ~(under_air & self.air)
 
     def add_noise(self, flux: Tensor, good: Tensor, draw: Generator) -> Tensor:
         """Photon and sky noise to a drawn S/N; sky residuals; a wrong sky level."""

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.posterior import calibrated, softmax
-from spectype.classify.runtime import Model, signal_to_noise, span
+from spectype.classify.posterior import calibrated, mass_before, softmax
+from spectype.classify.quality import signal_to_noise
+from spectype.classify.runtime import Model
 from spectype.core import mk
-from spectype.core.spectra import Spectra
+from spectype.core.spectra import Spectra, span
 from spectype.dataset.store import Store
 from spectype.learn.targets import make_targets
 
 COVERAGE = 0.9  #: of the conformal sets
+LEAST_MASS = 0.6  #: of a set: a single type less probable than that is no set
 FALSE_ALARMS = 0.05  #: share of normal stars above the outlier limit
 LEAST_LIMIT = 0.05  #: of the outlier score, however sure the network is of normal stars
 COVERAGES = (0.2, 0.4, 0.75, 1.0)  #: shares of the grid at which the limit is set
@@ -57,7 +59,7 @@ def calibrate(model: Model, store: Store, rows: NDArray[np.int64]) -> dict[str, 
         logits = (raw.survey if survey[use].mean() > 0.5 else raw.sequence)[use]
         temperature[system], bias[system] = fit_types(logits, truth[use], biased=biased)
         types = type_probability(logits, temperature[system], bias[system], model.card["seen"])
-        conformal[system] = conformal_limits(types, truth[use], snr[use])
+        conformal[system] = conformal_mass(types, truth[use], snr[use])
     known = targets.luminosity[rows]
     use = np.flatnonzero((known >= 0) & ~survey)
     if use.size >= FEWEST:
@@ -96,8 +98,8 @@ def outlier_limits(model: Model, spectra: Spectra, typed: NDArray[np.bool_]) -> 
     pixels = np.arange(good.shape[1])
 
     def limit(window: NDArray[np.bool_]) -> float:
-        odd = model.outputs(spectra.flux[typed], good & window).outlier.astype(float)
-        return max(float(np.quantile(1 / (1 + np.exp(-odd)), 1 - FALSE_ALARMS)), LEAST_LIMIT)
+        odd = model.outputs(spectra.flux[typed], good & window).strangeness()
+        return max(float(np.quantile(odd, 1 - FALSE_ALARMS)), LEAST_LIMIT)
 
     lengths = [round(share * good.shape[1]) for share in COVERAGES]
     ends = {
@@ -179,14 +181,15 @@ def fit_scale(losses: Any) -> float:
     return float(np.exp(found.x))
 
 
-def conformal_limits(
+def conformal_mass(
     types: NDArray[np.float64], truth: NDArray[np.int64], snr: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Limits of split-conformal sets of coverage `COVERAGE`, by S/N and by type.
+    """Mass of adaptive conformal sets of coverage `COVERAGE`, by S/N and most probable type.
 
-    A type with `FEWEST` calibration stars in an S/N bin has a limit of its own there, or else
-    one over all S/N; a type with fewer has the bin's over all types. So the sets hold as often
-    for the types that are easily mistaken as for the others, where there are stars to tell.
+    A spectrum's score is the probability of all types more probable than its own; a set gathers
+    types until they reach the score that a share `COVERAGE` of the calibration spectra stay
+    under. Where the most probable type alone is right that often, that score is 0, and the least
+    mass, `LEAST_MASS`, decides: whoever is less sure than that names a second type.
 
     Parameters
     ----------
@@ -200,16 +203,18 @@ def conformal_limits(
     Returns
     -------
     dict
-        ``snr_edges`` between the bins, and ``limits``: for each bin one limit a type.
+        ``snr_edges`` between the bins, and ``mass``: for each bin one a most probable type. A type
+        with fewer than `FEWEST` spectra in a bin has the bin's over all types.
 
     References
     ----------
-    Least ambiguous sets, class by class, of Sadinle, Lei & Wasserman (2019, JASA 114, 223), with
-    the finite sample correction.
+    Romano, Sesia & Candes 2020 (NeurIPS, arXiv:2006.02544), with the finite sample correction;
+    by groups: Vovk 2012 (arXiv:1209.2673).
     """
-    own = types[np.arange(len(truth)), truth]
+    score = mass_before(types)[np.arange(len(truth)), truth]
+    best = types.argmax(axis=1)
     edges: list[float] = []
-    limits: list[list[float]] = []
+    mass: list[list[float]] = []
     low = -np.inf
     for edge in (*SNR_EDGES, np.inf):
         inside = (snr >= low) & (snr < edge)
@@ -217,18 +222,20 @@ def conformal_limits(
             continue  # joined with the next bin
         row = []
         for kind in range(len(mk.TYPES)):
-            mine = truth == kind
-            groups = (inside & mine, mine, inside)
-            group = next((g for g in groups if g.sum() >= FEWEST), np.ones(len(truth), bool))
-            row.append(lower_quantile(own[group]))
-        limits.append(row)
+            groups = (inside & (best == kind), inside, np.ones(len(truth), bool))
+            group = next(g for g in groups if g.sum() >= FEWEST or g.all())
+            row.append(max(upper_quantile(score[group]), LEAST_MASS))
+        mass.append(row)
         if edge < np.inf:
             edges.append(float(edge))
         low = edge
-    return {"snr_edges": edges, "limits": limits}
+    return {"snr_edges": edges, "mass": mass}
 
 
-def lower_quantile(own: NDArray[np.float64]) -> float:
-    """The value that a share of `COVERAGE` of new ones exceed, given these (n,)."""
-    rank = int(np.floor((own.size + 1) * (1 - COVERAGE))) - 1
-    return float(np.sort(own)[max(rank, 0)])
+def upper_quantile(score: NDArray[np.float64]) -> float:
+    """The score that a share of `COVERAGE` of new ones stay at or under, given these (n,).
+
+    A little is added, since a set holds what lies below its mass.
+    """
+    rank = min(int(np.ceil((score.size + 1) * COVERAGE)), score.size) - 1
+    return float(np.nextafter(np.sort(score)[max(rank, 0)], 1.0))

@@ -37,11 +37,11 @@ class Ensemble(nn.Module):
         outputs = [member(flux, good) for member in self.members]
         if len(outputs) == 1:
             return outputs[0]  # type: ignore[no-any-return]
-        *logits, outlier = (torch.stack(kind) for kind in zip(*outputs))
-        sequence, survey, luminosity = (
-            torch.softmax(kind, -1).mean(0).clamp(min=1e-9).log() for kind in logits
+        sequence, survey, luminosity, kind = (
+            torch.softmax(torch.stack(output), -1).mean(0).clamp(min=1e-9).log()
+            for output in zip(*outputs)
         )
-        return sequence, survey, luminosity, outlier.mean(0)
+        return sequence, survey, luminosity, kind
 
 
 def load_member(run: str | Path) -> nn.Module:
@@ -115,7 +115,7 @@ def export_model(
         "seen": [t for t in mk.TYPES if types[t]],
         "temperature": {"mk": 1.0, "survey": 1.0, "luminosity": 1.0},
         "type_bias": {system: [0.0] * len(mk.TYPES) for system in SYSTEMS},
-        "conformal": {s: {"snr_edges": [], "limits": [[0.1] * len(mk.TYPES)]} for s in SYSTEMS},
+        "conformal": {s: {"snr_edges": [], "mass": [[0.9] * len(mk.TYPES)]} for s in SYSTEMS},
         "outlier_limit": {"coverage": [1.0], "blue": [0.5], "red": [0.5]},
     }
     write_json(folder / "model.json", card)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from spectype.core import mk
 
@@ -16,11 +15,26 @@ def type_sums(probability: Tensor) -> Tensor:
     return probability.view(len(probability), len(mk.TYPES), -1).sum(2)
 
 
-def sequence_loss(probability: Tensor, soft: Tensor, kind: Tensor, type_weight: float) -> Tensor:
+def sequence_loss(probability: Tensor, soft: Tensor, types: Tensor, type_weight: float) -> Tensor:
     """Cross entropies with a soft label along the sequence and with its type, weighted, (n,)."""
     along = -(soft * probability.clamp(min=1e-7).log()).sum(1)
-    types = type_sums(probability).clamp(min=1e-7).log()
-    return along + type_weight * functional.nll_loss(types, kind, reduction="none")
+    by_type = -(types * type_sums(probability).clamp(min=1e-7).log()).sum(1)
+    return along + type_weight * by_type
+
+
+def divergence(lesson: Sequence[Tensor], outputs: Sequence[Tensor], fake: Tensor) -> Tensor:
+    """How far a network is from its teachers (Hinton, Vinyals & Dean 2015, arXiv:1503.02531).
+
+    Kullback-Leibler divergences of the outputs' distributions from the teachers' probabilities,
+    summed over the outputs: sequence, survey, luminosity and, last, kind. Of spectra that were
+    made strangers (`fake`, (n,)) the kind alone counts.
+    """
+    total = torch.zeros((), device=fake.device)
+    for place, (taught, logits) in enumerate(zip(lesson, outputs)):
+        apart = (taught * (taught.clamp(min=1e-7).log() - torch.log_softmax(logits, 1))).sum(1)
+        use = torch.ones_like(apart) if place == len(lesson) - 1 else (~fake).float()
+        total = total + (apart * use).sum() / use.sum().clamp(min=1)
+    return total
 
 
 def disagreement(logits: Sequence[Tensor], alike: Tensor, n: int) -> Tensor:

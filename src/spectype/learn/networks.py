@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spectype.core import mk
+from spectype.core import kinds, mk
 from spectype.learn.targets import BINS_PER_SUBCLASS, N_BINS
 
 POOL = 16  # pixels averaged before the broad shape is taken
@@ -121,7 +121,7 @@ class Block(nn.Module):
 
 
 class StandardNetwork(nn.Module):
-    """Flux and good pixels -> logits along the sequence, of luminosity, of not being a star.
+    """Flux and good pixels -> logits along the sequence, of luminosity, of the kind of object.
 
     There are two distributions along the sequence: the MK type, and what a survey's pipeline
     would have said, which is the MK type's logits and a correction learnt from the survey's labels.
@@ -149,7 +149,7 @@ class StandardNetwork(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.sequence = nn.Linear(config.hidden, N_BINS)
         self.luminosity = nn.Linear(config.hidden, len(mk.LUMINOSITIES))
-        self.outlier = nn.Linear(config.hidden, 1)
+        self.kind = nn.Linear(config.hidden, len(kinds.KINDS))
         self.survey = nn.Linear(config.hidden, N_BINS)
         nn.init.zeros_(self.survey.weight)
         nn.init.zeros_(self.survey.bias)
@@ -168,7 +168,7 @@ class StandardNetwork(nn.Module):
 
         Returns
         -------
-        sequence, survey (n, N_BINS), luminosity (n, 5), outlier (n,) : Tensor
+        sequence, survey (n, N_BINS), luminosity (n, 5), kind (n, len(KINDS)) : Tensor
             Logits; those of the survey's system pass no gradient on to `sequence`.
         """
         x = self.standardise(flux, good, keep_shape).unsqueeze(2)
@@ -182,7 +182,7 @@ class StandardNetwork(nn.Module):
         x = self.dropout(functional.silu(self.dense(x)))
         sequence = self.sequence(x)
         survey = sequence.detach() + self.survey(x)
-        return sequence, survey, self.luminosity(x), self.outlier(x).squeeze(-1)
+        return sequence, survey, self.luminosity(x), self.kind(x)
 
 
 class SurveyView(nn.Module):

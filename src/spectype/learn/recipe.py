@@ -50,6 +50,10 @@ class TrainConfig:
         batch is then drawn twice. 0: none.
     luminosity_weight : float
         Weight of the loss of the luminosity class.
+    kind_weight : float
+        Weight of the loss of the kind of object.
+    distil : float
+        Where there are teachers: share of what they say in the loss, beside the labels.
     validation : float
         Share of stars for early stopping and calibration.
     test : float
@@ -95,6 +99,8 @@ class TrainConfig:
     survey_weight: float = 0.4
     consistency: float = 0.2
     luminosity_weight: float = 0.3
+    kind_weight: float = 0.3
+    distil: float = 0.5
     validation: float = 0.1
     test: float = 0.2
     leave_out: tuple[str, ...] = ()

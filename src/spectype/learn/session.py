@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from spectype.dataset.store import Store
 from spectype.learn import checkpoint
 from spectype.learn.architectures import ARCHITECTURES
 from spectype.learn.augment import Augment
-from spectype.learn.losses import disagreement, sequence_loss, type_sums
+from spectype.learn.losses import disagreement, divergence, sequence_loss, type_sums
 from spectype.learn.mixing import Exposures, Neighbours
 from spectype.learn.networks import StandardNetwork, SurveyView
 from spectype.learn.outliers import Outliers
@@ -50,13 +51,18 @@ def use_bfloat16(precision: str, device: torch.device) -> bool:
 
 @dataclass
 class Session:
-    """One training in progress: data, network, optimiser and their state."""
+    """One training in progress: data, network, optimiser and their state.
+
+    With `teachers` the network also learns what their mean says of each augmented spectrum
+    (`recipe.TrainConfig.distil`), labelled or not.
+    """
 
     store: Store | Joined
     targets: Targets
     split: NDArray[np.str_]
     recipe: Recipe
     device: torch.device
+    teachers: Sequence[nn.Module] = ()
 
     def __post_init__(self) -> None:
         config = self.recipe.train
@@ -87,9 +93,17 @@ class Session:
         self.exposures = Exposures(star, self.rows)
         if not (self.targets.type_index[self.rows] >= 0).any():
             raise DataError("the training part has no typed spectrum", path=self.store.folder)
+        self.pools = self.outlier_pools()
+        for teacher in self.teachers:
+            teacher.to(self.device).eval().requires_grad_(False)
+
+    def outlier_pools(self) -> dict[str, NDArray[np.int64]]:
+        """Training rows of which strangers are made: hot O-F, cool F-K, red K5-M stars."""
         code = self.targets.sequence[self.rows].argmax(1) / BINS_PER_SUBCLASS
-        cool = self.rows[(self.targets.type_index[self.rows] >= 3) & (code < 60)]
-        self.cool = cool if cool.size else self.rows
+        known = self.targets.sequence[self.rows].any(1)
+        ranges = {"hot": (0, 40), "cool": (30, 60), "red": (55, 70)}
+        found = {k: self.rows[known & (code >= a) & (code < b)] for k, (a, b) in ranges.items()}
+        return {k: rows if rows.size else self.rows for k, rows in found.items()}
 
     def fresh(self) -> nn.Module:
         """The recipe's network with fresh weights, on the device."""
@@ -168,17 +182,26 @@ class Session:
             other = self.neighbours.pick(rows, draw)
             flux, good = self.neighbours.blend((flux, good), self.batch(other), mixed, draw)
         fake = torch.rand(len(rows), generator=draw) < config.outliers
+        kind = torch.as_tensor(self.targets.kind[rows])
         if fake.any():
-            pick = torch.randint(len(self.cool), (16,), generator=draw).numpy()
-            cool, _ = self.batch(self.cool[pick])
-            flux[fake], good[fake] = self.outliers(flux[fake], good[fake], cool, draw)
+            pools = {}
+            for name, members in self.pools.items():
+                pick = torch.randint(len(members), (16,), generator=draw).numpy()
+                pools[name], _ = self.batch(members[pick])
+            made = self.outliers(flux[fake], good[fake], pools, draw)
+            flux[fake], good[fake], kind[fake] = made
         flux, good = self.augment(flux, good, draw)
         keep = (torch.rand(len(rows), generator=draw) >= self.recipe.augment.hide_shape).float()
-        outputs = self.network(*(t.to(self.device) for t in (flux, good, keep)))
-        loss, hits, count = self.loss(outputs, rows, fake.to(self.device), self.view)
+        inputs = [t.to(self.device) for t in (flux, good, keep)]
+        outputs = self.network(*inputs)
+        fake, kind = fake.to(self.device), kind.to(self.device)
+        loss, hits, count = self.loss(outputs, rows, fake, kind, self.view)
+        if self.teachers:
+            lesson = self.lesson(inputs)
+            loss = (1 - config.distil) * loss + config.distil * divergence(lesson, outputs, fake)
         loss = loss + 0.02 * self.view.roughness()
         if twice:
-            alike = ~(fake | mixed).to(self.device)
+            alike = ~(fake | mixed.to(self.device))
             loss = loss + config.consistency * disagreement(outputs[: self.systems], alike, twice)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -186,6 +209,12 @@ class Session:
         self.optimiser.step()
         self.follow()
         return float(loss.detach()), hits, count
+
+    @torch.no_grad()
+    def lesson(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """What the teachers say of a batch on average: probabilities of each output."""
+        said = [[torch.softmax(o, 1) for o in teacher(*inputs)] for teacher in self.teachers]
+        return [torch.stack(output).mean(0) for output in zip(*said)]
 
     def follow(self) -> None:
         """Move the averaged weights towards the present ones."""
@@ -207,24 +236,26 @@ class Session:
         outputs: tuple[Tensor, Tensor, Tensor, Tensor],
         rows: NDArray[np.int64],
         fake: Tensor,
+        kind: Tensor,
         view: SurveyView,
     ) -> tuple[Tensor, int, int]:
         """Loss of a batch, number of right types, number of typed spectra.
 
-        `fake` marks spectra turned into outliers: their type and class do not count.
+        `fake` marks spectra turned into outliers: their type and class do not count. `kind` (n,)
+        is the index of what each is, -1 where not known.
         """
         config, t = self.recipe.train, self.targets
-        sequence, survey, luminosity, outlier = outputs
-        put = {name: torch.as_tensor(getattr(t, name)[rows], device=self.device) for name in
-               ("sequence", "type_index", "luminosity", "outlier", "survey", "weight")}  # fmt: skip
+        sequence, survey, luminosity, kinds = outputs
+        wanted = ["sequence", "types", "type_index", "luminosity", "survey", "weight", "anchored"]
+        put = {k: torch.as_tensor(getattr(t, k)[rows], device=self.device) for k in wanted}
         mine = torch.softmax(torch.where(put["survey"][:, None], survey, sequence), dim=1)
         viewed = view(torch.softmax(sequence, dim=1))
         real = ~fake
         weight = put["weight"] * real * torch.as_tensor(self.extra[rows], device=self.device)
         typed = (put["type_index"] >= 0) & real
-        label = put["sequence"], put["type_index"].clamp(min=0), config.type_weight
+        label = put["sequence"], put["types"], config.type_weight
         each = sequence_loss(mine, *label)
-        each = each + config.survey_weight * put["survey"] * sequence_loss(viewed, *label)
+        each = each + config.survey_weight * put["anchored"] * sequence_loss(viewed, *label)
         total = (weight * typed * each).sum() / (weight * typed).sum().clamp(min=1)
         # Luminosity classes of a survey's pipeline are weak where it gives any.
         classed = ((put["luminosity"] >= 0) & real) * torch.where(put["survey"], 0.2, 1.0)
@@ -234,12 +265,9 @@ class Session:
         total = total + config.luminosity_weight * (classed * by_class).sum() / classed.sum().clamp(
             min=1
         )
-        odd = torch.where(fake, torch.ones_like(put["outlier"]), put["outlier"])
-        known = torch.isfinite(odd)
-        by_odd = functional.binary_cross_entropy_with_logits(
-            outlier, torch.nan_to_num(odd), reduction="none"
-        )
-        total = total + 0.3 * (by_odd * known).sum() / known.sum().clamp(min=1)
+        by_kind = functional.cross_entropy(kinds, kind.clamp(min=0), reduction="none")
+        known = kind >= 0
+        total = total + config.kind_weight * (by_kind * known).sum() / known.sum().clamp(min=1)
         right = (type_sums(mine).argmax(1) == put["type_index"]) & typed
         return total, int(right.sum()), int(typed.sum())
 
@@ -260,7 +288,8 @@ class Session:
             flux, good = (tensor.to(self.device) for tensor in self.batch(part))
             fake = torch.zeros(len(part), dtype=torch.bool, device=self.device)
             outputs = self.average(flux, good)
-            loss, hits, _ = self.loss(outputs, part, fake, self.average_view)
+            kind = torch.as_tensor(self.targets.kind[part], device=self.device)
+            loss, hits, _ = self.loss(outputs, part, fake, kind, self.average_view)
             total, right = total + float(loss) * len(part), right + hits
             survey = torch.as_tensor(self.targets.survey[part], device=self.device)[:, None]
             mine = torch.softmax(torch.where(survey, outputs[1], outputs[0]), dim=1)

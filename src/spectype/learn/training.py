@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
@@ -78,6 +79,7 @@ def train(
     recipe: Recipe,
     synthetic: Sequence[Store] = (),
     start_from: str | Path | None = None,
+    teachers: Sequence[nn.Module] = (),
 ) -> Path:
     """Train on a store; a run that was stopped goes on where it was.
 
@@ -93,6 +95,8 @@ def train(
         Synthetic spectra, for training only.
     start_from : path-like, optional
         Name or folder of a model whose weights are the start (fine-tuning).
+    teachers : sequence of Module
+        Networks whose mean teaches this one beside the labels (distillation).
 
     Returns
     -------
@@ -114,10 +118,12 @@ def train(
         everything.meta, balance=config.balance, label_spread=config.label_spread
     )
     split = np.append(split, np.full(len(everything) - len(store), "train"))
-    session = Session(everything, targets, split, recipe, choose_device(config.device))
+    device = choose_device(config.device)
+    session = Session(everything, targets, split, recipe, device, teachers)
     if start_from is not None:
         start_from_model(session, start_from)
-    origin = {"start_from": str(start_from or ""), "synthetic": [str(s.folder) for s in synthetic]}
+    origin = {"start_from": str(start_from or ""), "synthetic": [str(s.folder) for s in synthetic],
+              "teachers": len(teachers)}  # fmt: skip
     start, best, since = resume(session, folder, origin)
     started = time.monotonic()
     epochs = range(start, config.epochs)

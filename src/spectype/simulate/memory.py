@@ -13,14 +13,15 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spectype.core import mk
+from spectype.core import kinds, mk
 from spectype.core.errors import UsageError
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.progress import track
@@ -33,8 +34,12 @@ from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.objects import Target
 from spectype.simulate.templates import Grid, Node, compute
 
+#: Scatter of the types that catalogues give to weak-lined stars [subclass].
+WEAK_LINED_SPREAD = 3.0
 _CHUNK = 256
 _GOLDEN = 0.6180339887  # multiples of it, less their whole part, fill the unit interval evenly
+#: From an object and its random stream to its flux on `physics.WAVE`.
+Light = Callable[[Target, np.random.Generator], NDArray[np.float64]]
 _GRIDS: dict[frozenset[Node], Grid] = {}  # the last one computed in this process
 
 
@@ -116,12 +121,16 @@ def spectra(stars: Sequence[Star], *, seed: int = 0) -> Spectra:
         ``type``, ``code``, ``luminosity``, ``teff``, ``logg``, ``feh``, ``ebv``, ``snr`` and
         ``redshift`` in the metadata.
     """
-    grid = _grid(stars)
-    return _batch(stars, 0, grid, seed)
+    return _batch(stars, 0, _light_of(stars), seed)
 
 
 def write_store(
-    stars: Sequence[Star], out: str | Path, *, seed: int = 0, workers: int = 1
+    stars: Sequence[Star],
+    out: str | Path,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    light: Light | None = None,
 ) -> Store:
     """Observe the stars and write a training store that `train` and `gan train` take.
 
@@ -135,6 +144,8 @@ def write_store(
         Seed of the noise.
     workers : int
         Processes that compute the template stars.
+    light : callable, optional
+        ``light(target, rng)`` for stars that are not between the templates (`halo.light`).
 
     Returns
     -------
@@ -143,18 +154,24 @@ def write_store(
     """
     writer = StoreWriter(out, wave=STANDARD_GRID)
     chain = standard_chain()
-    grid = _grid(stars, workers)
+    light = light or _light_of(stars, workers)
     rows: list[dict[str, Any]] = []
     starts = range(0, len(stars), _CHUNK)
     for start in track(starts, total=len(starts), title="observing"):
-        batch = run_chain(_batch(stars[start : start + _CHUNK], start, grid, seed), chain)
+        batch = run_chain(_batch(stars[start : start + _CHUNK], start, light, seed), chain)
         writer.append(*encode(batch))
         rows += _rows(batch)
     manifest = {"chain": to_data(chain), "sources": ["simulation"], "seed": seed}
     return writer.close(rows, manifest)
 
 
-def _batch(stars: Sequence[Star], start: int, grid: Grid, seed: int) -> Spectra:
+def _light_of(stars: Sequence[Star], workers: int = 1) -> Light:
+    """The light of stars between the template stars."""
+    grid = _grid(stars, workers)
+    return lambda target, rng: objects.light(target, grid, rng)
+
+
+def _batch(stars: Sequence[Star], start: int, light: Light, seed: int) -> Spectra:
     shape = (len(stars), STANDARD_GRID.size)
     flux, ivar = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     mask = np.zeros(shape, np.bool_)
@@ -165,7 +182,7 @@ def _batch(stars: Sequence[Star], start: int, grid: Grid, seed: int) -> Spectra:
             snr_g=star.snr, velocity=target.velocity, rotation=target.rotation, ebv=target.ebv,
             n_pixels=STANDARD_GRID.size, zero_tail=tail,
         )  # fmt: skip
-        seen = observe(objects.light(target, grid, rng), conditions, rng)
+        seen = observe(light(target, rng), conditions, rng)
         flux[i], ivar[i] = seen.flux, seen.ivar
         mask[i] = (seen.ormask > 0) | ~(seen.ivar > 0)
         mask[i, -tail:] = True
@@ -179,11 +196,18 @@ def _meta(stars: Sequence[Star], start: int) -> dict[str, list[Any]]:
     targets = [star.target for star in stars]
     columns = {f.name: [getattr(t, f.name) for t in targets] for f in fields(Target)}
     return columns | {
-        "type": [mk.type_of(t.code) for t in targets],
-        "subclass": [mk.format_code(t.code) + t.luminosity for t in targets],
+        "type": [None if np.isnan(t.code) else mk.type_of(t.code) for t in targets],
+        "subclass": [_label(t) for t in targets],
         "snr": [star.snr for star in stars],
         "star_id": [f"simulated-{start + i}" for i in range(len(stars))],
     }
+
+
+def _label(target: Target) -> str:
+    """The type as a catalogue would write it, or the kind of what has none."""
+    if np.isnan(target.code):
+        return target.kind
+    return mk.format_code(target.code) + target.luminosity
 
 
 def _rows(batch: Spectra) -> Iterator[dict[str, Any]]:
@@ -193,8 +217,11 @@ def _rows(batch: Spectra) -> Iterator[dict[str, Any]]:
         nothing = dict.fromkeys(("obsid", "split"))
         yield nothing | value | {
             "path": "simulation", "index": int(star_id.rpartition("-")[2]), "survey": "simulation",
-            "object": star_id, "ra": None, "dec": None, "class": "STAR", "kind": "star",
-            "synthetic": True, "has_errors": True,
+            "object": star_id, "ra": None, "dec": None, "class": "STAR",
+            "kind": value["kind"] if value["kind"] in kinds.KINDS else "star",
+            "label_spread": WEAK_LINED_SPREAD if value["kind"] == "metal-weak" else None,
+            "code": None if np.isnan(value["code"]) else value["code"], "synthetic": True,
+            "has_errors": True,
         }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spectype.core import mk
+from spectype.core import kinds, mk
 from spectype.core.errors import DataError, UsageError
 from spectype.learn.targets import N_BINS
 
@@ -156,7 +156,8 @@ class ReferenceNetwork(nn.Module):
     """Flux and good pixels -> the three outputs of `StandardNetwork`.
 
     The network knows types alone: the logarithm of a type's probability is spread evenly over
-    its 20 bins, and the luminosity classes and the outlier stay at "don't know".
+    its 20 bins, and the luminosity classes stay at "don't know" and every
+    object is a star.
     """
 
     def __init__(self, config: ReferenceConfig, wave: NDArray[np.float64]) -> None:
@@ -171,4 +172,7 @@ class ReferenceNetwork(nn.Module):
         bins = N_BINS // len(mk.TYPES)
         sequence = types.repeat_interleave(bins, dim=-1) - float(np.log(bins))
         unknown = torch.zeros_like(types)
-        return sequence, sequence.clone(), unknown[:, : len(mk.LUMINOSITIES)], unknown[:, 0]
+        classes = unknown[:, : len(mk.LUMINOSITIES)]
+        # It knows of stars only.
+        star = torch.cat([unknown[:, :1] + 9.0, unknown[:, :1].expand(-1, len(kinds.KINDS) - 1)], 1)
+        return sequence, sequence.clone(), classes, star

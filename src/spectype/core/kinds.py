@@ -1,0 +1,47 @@
+"""Kinds of objects that a spectrum can be of: a normal star, or one of these strangers.
+
+The words are those of the output column ``kind``; `of_label` takes what `mk.parse` and the
+catalogues say to one of them.
+"""
+
+from __future__ import annotations
+
+#: In the order of a model's outputs; appended to, never reordered.
+KINDS = (
+    "star",
+    "galaxy",
+    "quasar",
+    "white dwarf",
+    "hot subdwarf",
+    "cataclysmic",
+    "carbon",
+    "emission-line star",
+    "metal-weak",
+    "composite",
+    "empty",
+    "fault",
+    "other",
+)
+STAR, METAL_WEAK = KINDS.index("star"), KINDS.index("metal-weak")
+#: Kinds that have a place on the sequence O-M all the same.
+ON_SEQUENCE = ("star", "metal-weak", "emission-line star")
+_WORDS = {
+    "emission": "emission-line star",
+    "binary": "composite",
+    "brown dwarf": "other",
+    "S star": "other",
+    "Wolf-Rayet": "other",
+    "planetary nebula": "other",
+}
+
+
+def of_label(kind: str | None) -> str | None:
+    """One of `KINDS` for the kind that a label was parsed to; None where it says nothing.
+
+    Examples
+    --------
+    >>> of_label("binary"), of_label("quasar"), of_label("unknown")
+    ('composite', 'quasar', None)
+    """
+    word = _WORDS.get(kind or "", kind)
+    return word if word in KINDS else None

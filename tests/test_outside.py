@@ -26,7 +26,8 @@ from torch.nn import functional
 
 from spectype.judge.baselines import Named
 from spectype.learn.architectures import Architecture
-from spectype.learn.networks import NetworkConfig, StandardNetwork
+from spectype.learn.networks import StandardNetwork
+from spectype.learn.recipe import NetworkConfig
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def test_an_old_model_names_the_release_that_reads_it(tmp_path):
     shutil.copytree(runtime.SHIPPED / "standard", folder)
     card = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(card | {"format": 4}))
-    with pytest.raises(DataError, match=r"spectype 0\.1"):
+    with pytest.raises(DataError, match=r"spectype 0\.1 \(tag first\)"):
         runtime.load_model(folder)
 
 

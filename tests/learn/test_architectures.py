@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-import spectype.study.training  # noqa: F401  (adds the study's network)
 from spectype.core.errors import DataError
 from spectype.core.files import write_manifest
 from spectype.core.grid import STANDARD_GRID
 from spectype.learn import checkpoint
 from spectype.learn.architectures import ARCHITECTURES, describe, rebuild
 from spectype.learn.export import load_member
-from spectype.learn.networks import NetworkConfig, StandardNetwork
+from spectype.learn.networks import StandardNetwork
+from spectype.learn.recipe import NetworkConfig
+from spectype.study.recipes import REFERENCE  # noqa: F401  (a network more)
 
 SMALL = {"standard": {"width": 8, "hidden": 8}, "reference": {"dense": 8}}  # else as they come
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FORMAT = 5  #: of model.json
-_RELEASES = {4: "0.1"}  # spectype that reads an older format
+_RELEASES = {4: "0.1 (tag first)"}  # spectype that reads an older format
 SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")
@@ -71,7 +71,7 @@ class Outputs:
         return np.clip(1.0 - found[:, kinds.STAR] - found[:, kinds.METAL_WEAK], 0.0, 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model: its card's facts and its network.
 
@@ -82,6 +82,10 @@ class Model:
     card: Mapping[str, Any]
     threads: int = 0
     _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        wave = self.wave
+        return f"Model({self.name!r}, {wave.size} pixels, {wave[0]:.0f}-{wave[-1]:.0f} A)"
 
     @property
     def name(self) -> str:

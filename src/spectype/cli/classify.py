@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,8 +21,9 @@ def classify(
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
 
     Exit status: 0 all typed; 3 some rows carry an error; 2 bad usage; 1 nothing could be done.
-    An interrupted run is resumed by the same command. With --indices, line indices and
-    equivalent widths [Angstrom, magnitude or ratio] follow as further columns.
+    An interrupted run is resumed by the same command. With --velocity, the radial velocity and
+    its error [km/s] follow as further columns; with --indices, line indices and equivalent widths
+    [Angstrom, magnitude or ratio].
 
     Example: `spectype classify spec-*.fits.gz --output types.csv`
 
@@ -35,6 +37,8 @@ def classify(
     shard_size
         Inputs a shard of such a folder.
     """
+    if config.workers is None:
+        config = replace(config, workers=0)
     counts = classify_paths(paths, output, config=config, size=shard_size)
     if output != "-":
         print(

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from spectype.core.errors import DependencyError, UsageError
-
-try:
-    import spectype.study.training  # noqa: F401  (adds the study's network)
-    from spectype.learn.architectures import ARCHITECTURES, STANDARD
-    from spectype.learn.augment import AugmentConfig
-    from spectype.learn.networks import NetworkConfig
-    from spectype.learn.recipe import Recipe, TrainConfig
-except ImportError as error:
-    raise DependencyError(
-        f"training needs {error.name}", remedy='pip install "spectype[train]"'
-    ) from error
+from spectype.core.errors import UsageError
+from spectype.learn.architectures import ARCHITECTURES, STANDARD
+from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
+from spectype.study.recipes import REFERENCE  # noqa: F401  (a network more)
 
 if TYPE_CHECKING:
     from spectype.classify.runtime import Model

@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from spectype.core.grid import STANDARD_GRID, log_grid
 from spectype.core.registry import Registry
-from spectype.dataset.store import Store
-from spectype.learn.networks import NetworkConfig, StandardNetwork
-from spectype.learn.recipe import TrainConfig
+from spectype.learn.recipe import NetworkConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from spectype.dataset.store import Store
 
 STANDARD = "standard"
 
@@ -74,8 +76,14 @@ class Architecture:
     train: Training | None = None
 
 
+def _standard(config: NetworkConfig, wave: NDArray[np.float64]) -> nn.Module:
+    from spectype.learn.networks import StandardNetwork  # torch: only where a network is made
+
+    return StandardNetwork(config)
+
+
 ARCHITECTURES: Registry[Architecture] = Registry("network", group="spectype.networks")
-ARCHITECTURES.add(STANDARD, Architecture(NetworkConfig, lambda config, _: StandardNetwork(config)))
+ARCHITECTURES.add(STANDARD, Architecture(NetworkConfig, _standard))
 
 
 def describe(name: str, config: Any, wave: NDArray[np.float64]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class ReferenceBaseline:
     def fit(self, train: Sample, *, seed: int) -> Predict:
         """Train on these spectra; see `judge.baselines.Method`."""
         from spectype.study.fitting import Fit, prepare
-        from spectype.study.network import ReferenceConfig
+        from spectype.study.recipes import ReferenceConfig
 
         config = ReferenceConfig(epochs=self.reference_epochs, dense=self.reference_dense)
 

@@ -26,16 +26,16 @@ from spectype.core.progress import track
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint, series
-from spectype.learn.architectures import ARCHITECTURES, Architecture, Trained, describe
+from spectype.learn.architectures import Trained, describe
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.session import choose_device
+from spectype.learn.split import make_split
 from spectype.learn.targets import make_targets
-from spectype.learn.training import make_split, type_counts
+from spectype.learn.training import type_counts
 from spectype.study.fitting import Fit, prepared
-from spectype.study.network import ReferenceConfig, ReferenceNetwork
+from spectype.study.recipes import NAME, ReferenceConfig
 
 log = logging.getLogger("spectype")
-NAME = "reference"
 SECONDS_BETWEEN_CHECKPOINTS = 60.0  # at full width one is 1.5 GB
 SHARED = ("validation", "test", "leave_out", "seed", "split_seed")  #: used of `TrainConfig`
 
@@ -272,7 +272,7 @@ def repeat_reference(
     return result
 
 
-def _train(
+def train_repeats(
     store: Store,
     out: Path,
     *,
@@ -281,6 +281,7 @@ def _train(
     synthetic: Sequence[Store],
     repeats: int,
 ) -> Trained:
+    """Train as `architectures.Training`: on `repeats` new random splits, and say the means."""
     found = repeat_reference(
         store, out, repeats=repeats, config=config, train=train, synthetic=synthetic
     )
@@ -291,6 +292,3 @@ def _train(
     splits = f"{repeats} split{'s' if repeats > 1 else ''}"
     said.append(f"on test stars, {splits}: {out / 'repeats.json'}")
     return Trained([Path(run) for run in found["runs"]], said)
-
-
-REFERENCE = ARCHITECTURES.add(NAME, Architecture(ReferenceConfig, ReferenceNetwork, _train))

@@ -1,0 +1,1 @@
+"""The rare stars among millions: ranked at their real frequency, checked, shown."""

@@ -14,6 +14,7 @@ from spectype.judge import baselines as simpler
 from spectype.judge import strangers, stress
 from spectype.judge.predictions import open_store, predict_test
 from spectype.judge.report import write_report
+from spectype.study.baseline import ReferenceBaseline
 
 Switch = Annotated[bool, Parameter(negative="")]
 
@@ -47,7 +48,7 @@ def evaluate(
     baselines: Switch = False,
     stress_tests: Annotated[bool, Parameter(name="--stress", negative="")] = False,
     config: Config = ReportConfig(),
-    size: Annotated[simpler.ReferenceSize, Parameter(name="*")] = simpler.ReferenceSize(),  # noqa: B008
+    reference: Annotated[ReferenceBaseline, Parameter(name="*")] = ReferenceBaseline(),  # noqa: B008
 ) -> int:
     """Judge a run on its test stars: report.json and a self-contained report.html.
 
@@ -73,7 +74,10 @@ def evaluate(
     if not predictions["true_type"].is_not_null().any():
         raise DataError("no test star has a type", path=run)
     if baselines:
-        simpler.run_baselines(run, data, size=size)
+        methods = [m for _, m in simpler.METHODS.items() if not isinstance(m, ReferenceBaseline)]
+        if reference.reference_epochs:
+            methods.append(reference)
+        simpler.run_baselines(run, data, methods=methods)
     for file in (stress.FILE, strangers.FILE):  # of an earlier model, perhaps
         (run / file).unlink(missing_ok=True)
     if stress_tests:

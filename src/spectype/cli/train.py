@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
+from spectype.learn.architectures import ARCHITECTURES, STANDARD
 from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
-from spectype.study.recipes import ReferenceConfig
+from spectype.study.recipes import REFERENCE  # noqa: F401  (a network more)
 
 if TYPE_CHECKING:
     from spectype.classify.runtime import Model
-    from spectype.dataset.store import Store
 
 
 def train(
@@ -22,7 +22,7 @@ def train(
     *,
     out: Path | None = None,
     name: str = "",
-    recipe: Literal["standard", "reference"] = "standard",
+    recipe: str = STANDARD,
     repeats: int = 1,
     synthetic: tuple[Path, ...] = (),
     generate: str = "OB",
@@ -30,7 +30,7 @@ def train(
     train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
     network: NetworkConfig = NetworkConfig(),  # noqa: B008
     augment: AugmentConfig = AugmentConfig(),  # noqa: B008
-    reference: ReferenceConfig = ReferenceConfig(),  # noqa: B008
+    **options: Any,
 ) -> int:
     """Train a network on a store; run the same command again to resume.
 
@@ -42,7 +42,8 @@ def train(
     `--recipe reference` trains the network of the 2022 study instead, convolving along
     wavelength as it meant to, or as it was published with `--reference.as-published`. Its
     epochs, batch and learning rate are under --reference; of the standard recipe's options it
-    takes the split, the seeds, the device and the threads.
+    takes the split, the seeds, the device and the threads. Networks of other installed packages
+    are recipes too, with their options under their name.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def train(
     name
         Name of the model; by default the folder's.
     recipe
-        standard or reference.
+        standard, reference, or the name that an installed package gives its network.
     repeats
         Reference recipe: train on so many new random splits and print mean and standard
         deviation, as the study did with 5.
@@ -72,8 +73,6 @@ def train(
         Size of the network.
     augment
         Strength of the augmentation.
-    reference
-        The study's network and its training.
     """
     from spectype.dataset.store import Store
     from spectype.generate.fill import fill_rare
@@ -83,56 +82,35 @@ def train(
 
     data, folder = Store(store), out or Path("runs") / recipe
     extra = [Store(place) for place in synthetic]
-    if recipe == "reference":
-        if start_from:
-            raise UsageError("the reference recipe starts from nothing: leave out --start-from")
-        return _train_reference(
-            data, folder, name=name, repeats=repeats, config=reference, train=train, extra=extra
-        )
-    if repeats != 1:
-        raise UsageError("--repeats belongs to --recipe reference")
+    architecture = ARCHITECTURES.get(recipe)
+    config = network if recipe == STANDARD else options.get(recipe, architecture.config())
     if start_from:
-        network = network_of(start_from)
-    if generate and not extra:
-        made = fill_rare(data, folder, train, types=generate)
-        extra = [] if made is None else [made]
-    run = train_network(
-        data,
-        folder,
-        recipe=Recipe(network=network, augment=augment, train=train),
-        synthetic=extra,
-        start_from=start_from or None,
-    )
-    model = export_model([run], data, run, name=name or run.resolve().name)
-    _say_unseen(model)
-    print(f"model in {run}; judge it with: spectype evaluate {run}")
-    return 0
-
-
-def _train_reference(
-    data: Store,
-    folder: Path,
-    *,
-    name: str,
-    repeats: int,
-    config: ReferenceConfig,
-    train: TrainConfig,
-    extra: Sequence[Store],
-) -> int:
-    from spectype.learn.export import export_model
-    from spectype.study.training import repeat_reference
-
-    found = repeat_reference(
-        data, folder, repeats=repeats, config=config, train=train, synthetic=extra
-    )
-    for run in map(Path, found["runs"]):
+        if recipe != STANDARD:
+            raise UsageError(f"the {recipe} recipe starts from nothing: leave out --start-from")
+        config = network_of(start_from)
+    if architecture.train is not None:
+        found = architecture.train(
+            data, folder, config=config, train=train, synthetic=extra, repeats=repeats
+        )
+        runs, said = found.runs, found.said
+    else:
+        if repeats != 1:
+            raise UsageError("--repeats belongs to --recipe reference")
+        if generate and not extra:
+            made = fill_rare(data, folder, train, types=generate)
+            extra = [] if made is None else [made]
+        made_of = Recipe(network=config, augment=augment, train=train, architecture=recipe)
+        run = train_network(
+            data, folder, recipe=made_of, synthetic=extra, start_from=start_from or None
+        )
+        runs, said = [run], ()
+    for run in runs:
         model = export_model([run], data, run, name=name or run.resolve().name)
+        if run == runs[-1]:
+            _say_unseen(model)
         print(f"model in {run}; judge it with: spectype evaluate {run}")
-    _say_unseen(model)
-    for what, mean in found["mean"].items():
-        spread = found["standard_deviation"][what]
-        print(f"{what}: {mean:.4f}" + ("" if spread is None else f" +- {spread:.4f}"))
-    print(f"on test stars, {repeats} split{'s' if repeats > 1 else ''}: {folder / 'repeats.json'}")
+    for line in said:
+        print(line)
     return 0
 
 
@@ -140,3 +118,26 @@ def _say_unseen(model: Model) -> None:
     missing = [t for t in "OBAFGKM" if t not in model.card["seen"]]
     if missing:
         print(f"no training spectra of {', '.join(missing)}: the model never predicts them")
+
+
+def _signature() -> inspect.Signature:
+    """That of `train`, with the options of every network but the standard one by its name."""
+    given = inspect.signature(train)
+    others = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=architecture.config(),
+            annotation=Annotated[
+                architecture.config,
+                Parameter(help=(architecture.config.__doc__ or "").partition("\n")[0]),
+            ],
+        )
+        for name, architecture in ARCHITECTURES.items()
+        if name != STANDARD
+    ]
+    own = [p for p in given.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    return given.replace(parameters=[*own, *others])
+
+
+train.__signature__ = _signature()  # type: ignore[attr-defined]

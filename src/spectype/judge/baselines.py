@@ -2,18 +2,20 @@
 
 Every method learns from the run's training and validation stars and is scored on its test
 stars, each spectrum with the label of its own system. All are given spectra divided by their
-broad shape and moved to rest by the redshift in the metadata, which the network is not told;
-only the reference study's network, which is among the methods, takes spectra as they are.
+broad shape and moved to rest by the redshift in the metadata, which the network is not told; a
+method may take them as they are, too.
+
+A method of your own is an object with a `name` and a `fit` (`Method`), added to `METHODS` or named
+by an entry point of the group ``spectype.baselines`` (`core.registry`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from spectype.core.errors import DataError, DependencyError
 from spectype.core.files import atomic_path
 from spectype.core.indices import measure
 from spectype.core.progress import track
+from spectype.core.registry import Registry
 from spectype.dataset.labels import is_pipeline
 from spectype.dataset.store import Store
 
@@ -42,7 +45,7 @@ _CHUNK = 512
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-Guess = tuple[list[str], NDArray[np.float64]]
+Guess = tuple[list[str], NDArray[np.float64]]  # types and decimal codes; NaN for none
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class Sample:
         Decimal codes; NaN where the label has no subclass.
     expert : ndarray, shape (n,), bool
         Whether the label is an expert's, not a survey pipeline's.
+    store : Store
+    rows : ndarray, shape (n,), int64
+        Where they come from, for methods that want them as they are.
     """
 
     flux: Floats
@@ -70,6 +76,8 @@ class Sample:
     types: NDArray[np.str_]
     codes: NDArray[np.float64]
     expert: Bools
+    store: Store
+    rows: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.flux)
@@ -104,10 +112,40 @@ def read_sample(store: Store, meta: pl.DataFrame) -> Sample:
         types=np.array(meta["type"].to_list(), dtype=str),
         codes=np.array(codes, dtype=np.float64),
         expert=~is_pipeline(meta["survey"]),
+        store=store,
+        rows=meta["row"].to_numpy().astype(np.int64),
     )
 
 
-def template_matching(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
+Predict = Callable[[Sample], Guess]
+
+
+class Method(Protocol):
+    """A simpler method."""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables and reports."""
+        ...
+
+    def fit(self, train: Sample, *, seed: int) -> Predict:
+        """Learn from these spectra; returns what types others. `seed` is for all chance."""
+        ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """A method that is a function."""
+
+    name: str
+    function: Callable[..., Predict]
+
+    def fit(self, train: Sample, *, seed: int) -> Predict:
+        """See `Method`."""
+        return self.function(train, seed=seed)
+
+
+def template_matching(train: Sample, *, seed: int) -> Predict:
     """The type of the template with the smallest reduced chi-square at any velocity.
 
     Templates are the training spectra with experts' labels; where there are none, all. The
@@ -122,17 +160,19 @@ def template_matching(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
         generator = np.random.default_rng(seed)
         chosen = np.sort(generator.choice(chosen, MOST_TEMPLATES, replace=False))
     flux, good = train.flux[chosen], (train.weight[chosen] > 0).astype(np.float32)
-    best = np.concatenate(
-        [
-            nearest(test.flux[part], test.weight[part], flux, good).argmin(axis=1)
-            for start in range(0, len(test), _CHUNK)
-            for part in [slice(start, start + _CHUNK)]
-        ]
-    )
-    return train.types[chosen][best].tolist(), train.codes[chosen][best]
+    types, codes = train.types[chosen], train.codes[chosen]
+
+    def predict(test: Sample) -> Guess:
+        parts = [slice(start, start + _CHUNK) for start in range(0, len(test), _CHUNK)]
+        best = np.concatenate(
+            [nearest(test.flux[p], test.weight[p], flux, good).argmin(axis=1) for p in parts]
+        )
+        return types[best].tolist(), codes[best]
+
+    return predict
 
 
-def principal_components(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
+def principal_components(train: Sample, *, seed: int) -> Predict:
     """Nearest neighbours in the space of principal components.
 
     Bad pixels are filled from the components, fitted again and so on; coefficients come from
@@ -149,13 +189,16 @@ def principal_components(train: Sample, test: Sample, *, seed: int = 0) -> Guess
         fit = PCA(n_components, svd_solver="randomized", random_state=seed).fit(filled)
         known = _coefficients(flux, good, fit)
         filled = np.where(good, flux, fit.inverse_transform(known)).astype(np.float32)
-    asked = _coefficients(*test.binned(), fit)
     neighbours = KNeighborsClassifier(min(NEIGHBOURS, len(train)), weights="distance")
     neighbours.fit(known, train.types)
-    types = neighbours.predict(asked)
-    distance, index = neighbours.kneighbors(asked)
-    codes = _weighted_median(train.codes[index], 1.0 / np.maximum(distance, 1e-9))
-    return types.tolist(), codes
+
+    def predict(test: Sample) -> Guess:
+        asked = _coefficients(*test.binned(), fit)
+        distance, index = neighbours.kneighbors(asked)
+        codes = _weighted_median(train.codes[index], 1.0 / np.maximum(distance, 1e-9))
+        return neighbours.predict(asked).tolist(), codes
+
+    return predict
 
 
 def _coefficients(flux: Floats, good: Bools, fit: Any) -> NDArray[np.float64]:
@@ -180,112 +223,75 @@ def _weighted_median(
     return np.asarray(values[np.arange(len(values)), place])
 
 
-def random_forest(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
+def random_forest(train: Sample, *, seed: int) -> Predict:
     """Trees on line indices; those that cannot be measured are missing values."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     usable = np.isfinite(train.indices).any(axis=0)
-    known, asked = train.indices[:, usable], test.indices[:, usable]
+    known = train.indices[:, usable]
     options: dict[str, Any] = {"n_estimators": TREES, "random_state": seed, "n_jobs": -1}
     trees = RandomForestClassifier(class_weight="balanced_subsample", **options)
-    types = trees.fit(known, train.types).predict(asked)
-    regressor = RandomForestRegressor(max_features=1 / 3, **options)
-    return types.tolist(), _regressed(regressor, known, train, asked)
+    trees.fit(known, train.types)
+    codes = _regression(RandomForestRegressor(max_features=1 / 3, **options), known, train)
+
+    def predict(test: Sample) -> Guess:
+        asked = test.indices[:, usable]
+        return trees.predict(asked).tolist(), codes(asked)
+
+    return predict
 
 
-def support_vectors(train: Sample, test: Sample, *, seed: int = 0) -> Guess:
+def support_vectors(train: Sample, *, seed: int) -> Predict:
     """Linear support vector machines on continuum-normalised flux."""
     from sklearn.svm import LinearSVC, LinearSVR
 
     flux, good = train.binned()
     mean = (flux * good).sum(axis=0) / np.maximum(good.sum(axis=0), 1)
-    asked, there = test.binned()
-    known, asked = np.where(good, flux - mean, 0.0), np.where(there, asked - mean, 0.0)
+    known = np.where(good, flux - mean, 0.0)
     options: dict[str, Any] = {"C": PENALTY, "dual": False, "random_state": seed, "max_iter": 5000}
     machine = LinearSVC(class_weight="balanced", tol=1e-2, **options)
-    types = machine.fit(known, train.types).predict(asked)
+    machine.fit(known, train.types)
     line = LinearSVR(loss="squared_epsilon_insensitive", tol=1e-3, **options)
-    return types.tolist(), _regressed(line, known, train, asked)
+    codes = _regression(line, known, train)
+
+    def predict(test: Sample) -> Guess:
+        flux, good = test.binned()
+        asked = np.where(good, flux - mean, 0.0)
+        return machine.predict(asked).tolist(), codes(asked)
+
+    return predict
 
 
-def _regressed(
-    method: Any, known: NDArray[Any], train: Sample, asked: NDArray[Any]
-) -> NDArray[np.float64]:
+def _regression(
+    method: Any, known: NDArray[Any], train: Sample
+) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
     """Codes by regression on the training spectra with a subclass; NaN if there are none."""
     rows = np.isfinite(train.codes)
     if not rows.any():
-        return np.full(len(asked), np.nan)
+        return lambda asked: np.full(len(asked), np.nan)
     # Centred and of order 1: the intercept of a linear machine is penalised like a slope.
     middle = float(train.codes[rows].mean())
     method.fit(known[rows], (train.codes[rows] - middle) / 10.0)
-    codes = np.asarray(method.predict(asked), dtype=np.float64) * 10.0 + middle
-    return np.asarray(np.clip(codes, 0.0, 10.0 * len(mk.TYPES)))
+
+    def predict(asked: NDArray[Any]) -> NDArray[np.float64]:
+        codes = np.asarray(method.predict(asked), dtype=np.float64) * 10.0 + middle
+        return np.asarray(np.clip(codes, 0.0, 10.0 * len(mk.TYPES)))
+
+    return predict
 
 
-METHODS: dict[str, Callable[..., Guess]] = {
-    "template matching": template_matching,
-    "PCA and nearest neighbours": principal_components,
-    "random forest on line indices": random_forest,
-    "linear support vectors": support_vectors,
-}
-
-
-@dataclass(frozen=True)
-class ReferenceSize:
-    """Size of the reference network among the baselines, small so that it takes minutes.
-
-    Parameters
-    ----------
-    reference_epochs : int
-        Its epochs; the study had 140. 0 leaves it out.
-    reference_dense : int
-        Units of its dense layer; the study had 11,500.
-    """
-
-    reference_epochs: int = 20
-    reference_dense: int = 256
-
-    @property
-    def method(self) -> str:
-        """The name in the table, which says the size."""
-        return f"reference CNN, {self.reference_epochs} epochs, dense {self.reference_dense}"
-
-
-def reference_network(
-    store: Store, known: pl.DataFrame, asked: pl.DataFrame, *, size: ReferenceSize, seed: int = 0
-) -> Guess:
-    """The reference study's network, convolving along wavelength; it gives no subclasses.
-
-    Parameters
-    ----------
-    store : Store
-        Where the spectra are.
-    known, asked : polars.DataFrame
-        Metadata of the spectra to learn from and of those to type.
-    size : ReferenceSize
-        Epochs and units.
-    seed : int
-        Of weights and order.
-    """
-    from spectype.study.fitting import fit_types
-    from spectype.study.recipes import ReferenceConfig
-
-    rows = np.concatenate([known["row"].to_numpy(), asked["row"].to_numpy()])
-    flux, error = store.arrays(rows)
-    types = fit_types(
-        flux,
-        error > 0,
-        np.array([*known["type"].to_list(), *[""] * asked.height], dtype=str),
-        wave=store.wave,
-        train=np.arange(rows.size) < known.height,
-        config=ReferenceConfig(epochs=size.reference_epochs, dense=size.reference_dense),
-        seed=seed,
-    )
-    return types[known.height :].tolist(), np.full(asked.height, np.nan)
+METHODS: Registry[Method] = Registry("baseline", group="spectype.baselines")
+for _method in (
+    Named("template matching", template_matching),
+    Named("PCA and nearest neighbours", principal_components),
+    Named("random forest on line indices", random_forest),
+    Named("linear support vectors", support_vectors),
+):
+    METHODS.add(_method.name, _method)
 
 
 def run_baselines(
-    run: str | Path, store: Store, *, seed: int = 0, size: ReferenceSize | None = None
+    run: str | Path, store: Store, *, seed: int = 0, methods: Sequence[Method] | None = None
 ) -> pl.DataFrame:
     """Train every method on a run's training stars and type its test stars.
 
@@ -297,8 +303,8 @@ def run_baselines(
         Its store.
     seed : int
         Of what is random in the methods.
-    size : ReferenceSize, optional
-        Of the reference network; by default it takes some minutes.
+    methods : sequence of Method, optional
+        By default all of `METHODS`.
 
     Returns
     -------
@@ -327,19 +333,15 @@ def run_baselines(
     if known["type"].n_unique() < 2 or not asked.height:
         raise DataError("has too few types or no test stars for a comparison", path=folder)
     train, test = read_sample(store, known), read_sample(store, asked)
-    jobs: dict[str, Callable[[], Guess]] = {
-        name: partial(method, train, test, seed=seed) for name, method in METHODS.items()
-    }
-    size = size or ReferenceSize()
-    if size.reference_epochs:
-        jobs[size.method] = partial(reference_network, store, known, asked, size=size, seed=seed)
+    if methods is None:
+        methods = [method for _, method in METHODS.items()]
     tables = []
-    for name, job in track(jobs.items(), title="baselines"):
+    for method in track(methods, title="baselines"):
         start = time.perf_counter()
-        types, codes = job()
+        types, codes = method.fit(train, seed=seed)(test)
         seconds = time.perf_counter() - start
         tables.append(
-            asked.select(pl.lit(name).alias("method"), "row").with_columns(
+            asked.select(pl.lit(method.name).alias("method"), "row").with_columns(
                 type=pl.Series(types, dtype=pl.String),
                 code=pl.Series(codes, dtype=pl.Float64),
                 seconds=pl.lit(seconds),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,13 @@ from torch import Tensor, nn
 
 from spectype.classify.runtime import FORMAT, OUTPUTS, SYSTEMS, Model, load_model
 from spectype.core import mk
-from spectype.core.errors import DataError
+from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path, read_manifest, write_json
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
+from spectype.learn.architectures import rebuild
 from spectype.learn.calibration import calibrate
-from spectype.learn.networks import StandardNetwork
-from spectype.learn.recipe import NetworkConfig
 from spectype.learn.targets import N_BINS
-from spectype.study import network as reference
-from spectype.study.fitting import body_weights
 
 log = logging.getLogger("spectype")
 
@@ -53,23 +50,21 @@ def load_member(run: str | Path) -> nn.Module:
     Raises
     ------
     DataError
-        If the run is not finished or its weights are corrupt.
+        If the run is not finished, its weights are corrupt or nobody knows its network.
     """
     folder = Path(run)
     read_manifest(folder, "run")
-    tensors, state = checkpoint.load(folder / "best.safetensors")
-    if state["network"].get("kind") == reference.KIND:
-        network = reference.rebuild(state["network"])
-        network.body.load_state_dict(body_weights(tensors))
-        return network.eval()
-    return load_standard(tensors, state["network"])
-
-
-def load_standard(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> StandardNetwork:
-    """A standard network from the tensors of a checkpoint."""
-    network = StandardNetwork(NetworkConfig(**config))
-    mine = {k: v for k, v in tensors.items() if k.startswith("network.")}
-    network.load_state_dict({k.removeprefix("network."): v for k, v in mine.items()})
+    path = folder / "best.safetensors"
+    tensors, state = checkpoint.load(path)
+    try:
+        network = rebuild(state["network"])
+        # What else a training keeps stands beside the network; where nothing does, no prefix.
+        mine = {k: v for k, v in tensors.items() if k.startswith("network.")} or tensors
+        network.load_state_dict({k.removeprefix("network."): v for k, v in mine.items()})
+    except UsageError as error:
+        raise DataError(error.problem, path=path, remedy=error.remedy) from error
+    except RuntimeError as error:
+        raise DataError(f"does not fit its own description: {error}", path=path) from error
     return network.eval()
 
 

@@ -190,19 +190,36 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named whole: network, augmentation and training."""
+    """A named whole: network, augmentation and training.
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    Parameters
+    ----------
+    network : dataclass
+        Options of the network.
+    augment : AugmentConfig
+        Strength of the augmentation.
+    train : TrainConfig
+        How the network is trained.
+    architecture : str
+        Which network it is (`architectures.ARCHITECTURES`).
+    """
+
+    network: Any = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    architecture: str = "standard"
 
 
 def comparable(recipe: Recipe) -> dict[str, Any]:
     """The recipe as flat data, without what may change between a start and its resumption."""
     free = {"device", "threads", "patience"}
-    return {
+    parts = asdict(recipe)
+    architecture = parts.pop("architecture")
+    flat = {
         f"{part}.{name}": list(value) if isinstance(value, tuple) else value
-        for part, values in asdict(recipe).items()
+        for part, values in parts.items()
         for name, value in values.items()
         if name not in free
     }
+    # Checkpoints older than the choice hold the standard network and say nothing.
+    return flat if architecture == "standard" else {**flat, "architecture": architecture}

@@ -16,6 +16,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
+from spectype.learn.architectures import ARCHITECTURES
 from spectype.learn.augment import Augment
 from spectype.learn.losses import disagreement, divergence, sequence_loss, type_sums
 from spectype.learn.mixing import Exposures, Neighbours
@@ -66,11 +67,12 @@ class Session:
     def __post_init__(self) -> None:
         config = self.recipe.train
         torch.manual_seed(config.seed)
-        self.network = StandardNetwork(self.recipe.network).to(self.device)
-        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network.fast = use_bfloat16(config.precision, self.device)
+        self.network = self.fresh().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fast = use_bfloat16(config.precision, self.device)
+        if isinstance(self.network, StandardNetwork):
+            self.network.fast = fast
         self.view = SurveyView().to(self.device)
-        self.average = StandardNetwork(self.recipe.network).to(self.device)
+        self.average = self.fresh()
         self.average.load_state_dict(self.network.state_dict())
         self.average_view = SurveyView().to(self.device)
         self.optimiser = torch.optim.AdamW(
@@ -102,6 +104,11 @@ class Session:
         ranges = {"hot": (0, 40), "cool": (30, 60), "red": (55, 70)}
         found = {k: self.rows[known & (code >= a) & (code < b)] for k, (a, b) in ranges.items()}
         return {k: rows if rows.size else self.rows for k, rows in found.items()}
+
+    def fresh(self) -> nn.Module:
+        """The recipe's network with fresh weights, on the device."""
+        architecture = ARCHITECTURES.get(self.recipe.architecture)
+        return architecture.build(self.recipe.network, self.store.wave).to(self.device)
 
     def draws(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Chance of each training row to be drawn, and each row's extra weight in the loss."""

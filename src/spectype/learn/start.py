@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spectype.classify.runtime import load_model
-from spectype.core.errors import DataError
+from spectype.core.errors import DataError, UsageError
 from spectype.learn.networks import StandardNetwork
 from spectype.learn.recipe import NetworkConfig
 
@@ -39,18 +39,26 @@ def start_from_model(session: Session, name: str | Path) -> None:
     ------
     DataError
         If there is no such model, or its network is of another size.
+    UsageError
+        If the session trains another network than the standard one.
     """
+    network = session.network
+    if not isinstance(network, StandardNetwork):
+        raise UsageError(
+            f"a {session.recipe.architecture} network starts from nothing",
+            remedy="leave out --start-from",
+        )
     model = load_model(name)
     path = model.folder / "model.onnx"
     weights = member_weights(path, session.recipe.train.seed)
-    load_folded(session.network, weights, path)
+    load_folded(network, weights, path)
     draw = torch.Generator().manual_seed(session.recipe.train.seed)
     picks = torch.multinomial(
         torch.as_tensor(session.chance), SAMPLE, replacement=True, generator=draw
     )
     flux, good = session.batch(session.rows[picks.numpy()])
-    unfold(session.network, flux.to(session.device), good.to(session.device))
-    session.average.load_state_dict(session.network.state_dict())
+    unfold(network, flux.to(session.device), good.to(session.device))
+    session.average.load_state_dict(network.state_dict())
 
 
 def member_weights(path: Path, seed: int) -> dict[str, Tensor]:

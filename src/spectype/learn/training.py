@@ -1,4 +1,4 @@
-"""Training of the standard network: splits, epochs, early stopping, resumption."""
+"""Training of the standard network and its like: splits, epochs, early stopping, resumption."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from spectype.core.progress import track
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint, series
+from spectype.learn.architectures import describe
 from spectype.learn.recipe import Recipe, comparable
 from spectype.learn.session import Session, choose_device
 from spectype.learn.split import make_split
@@ -143,10 +144,11 @@ def type_counts(targets: Targets, split: NDArray[np.str_]) -> dict[str, dict[str
 
 def save_best(session: Session, folder: Path) -> None:
     """Write the averaged weights, the ones to keep."""
+    recipe = session.recipe
     checkpoint.save(
         folder / "best.safetensors",
         tensors={f"network.{k}": v for k, v in session.average.state_dict().items()},
-        state={"network": asdict(session.recipe.network)},
+        state={"network": describe(recipe.architecture, recipe.network, session.store.wave)},
     )
 
 

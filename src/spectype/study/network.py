@@ -7,9 +7,6 @@ they never slid along wavelength. Here they do; `as_published` brings the old ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,11 +15,9 @@ from torch.nn import functional
 
 from spectype.core import kinds, mk
 from spectype.core.errors import DataError
-from spectype.core.grid import log_grid
 from spectype.learn.targets import N_BINS
 from spectype.study.recipes import ReferenceConfig
 
-KIND = "reference"
 N_PIX = 3500  #: pixels of the study's spectra
 FIRST, LAST = 3700.0, 8671.6  #: of the cut that the study describes [Angstrom]
 SKIPPED = 2  #: pixels; its code cut [2:3502] of LAMOST's, which ends at 8287 Angstrom
@@ -140,29 +135,3 @@ class ReferenceNetwork(nn.Module):
         # It knows of stars only.
         star = torch.cat([unknown[:, :1] + 9.0, unknown[:, :1].expand(-1, len(kinds.KINDS) - 1)], 1)
         return sequence, sequence.clone(), classes, star
-
-
-def describe(config: ReferenceConfig, wave: NDArray[np.float64]) -> dict[str, Any]:
-    """What `rebuild` needs, as plain data."""
-    log = np.log10(wave)
-    return {
-        "kind": KIND,
-        "filters": list(config.filters),
-        "kernel": config.kernel,
-        "dense": config.dense,
-        "as_published": config.as_published,
-        "grid": {"start": float(log[0]), "step": float(log[1] - log[0]), "n_pix": wave.size},
-    }
-
-
-def rebuild(state: Mapping[str, Any]) -> ReferenceNetwork:
-    """A network of this description, with fresh weights."""
-    grid = state["grid"]
-    config = ReferenceConfig(
-        filters=tuple(state["filters"]),
-        kernel=state["kernel"],
-        dense=state["dense"],
-        as_published=state["as_published"],
-    )
-    wave = log_grid(grid["start"], step=grid["step"], n_pix=grid["n_pix"])
-    return ReferenceNetwork(config, wave)

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
+from spectype.learn.architectures import ARCHITECTURES, Architecture, Trained
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NAME = "reference"  #: of the study's network among the architectures
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,21 @@ class ReferenceConfig:
                 raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
         if not self.filters or min(self.filters) <= 0 or len(self.filters) > 8:
             raise UsageError("filters must be one to eight positive numbers")
+
+
+def _build(config: ReferenceConfig, wave: NDArray[np.float64]) -> nn.Module:
+    from spectype.study.network import ReferenceNetwork
+
+    return ReferenceNetwork(config, wave)
+
+
+def _train(*args: Any, **options: Any) -> Trained:
+    from spectype.study.training import train_repeats
+
+    return train_repeats(*args, **options)
+
+
+REFERENCE = ARCHITECTURES.add(NAME, Architecture(ReferenceConfig, _build, _train))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,17 +26,14 @@ from spectype.core.progress import track
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint, series
+from spectype.learn.architectures import Trained, describe
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.session import choose_device
 from spectype.learn.split import make_split
 from spectype.learn.targets import make_targets
 from spectype.learn.training import type_counts
 from spectype.study.fitting import Fit, prepared
-from spectype.study.network import describe
-from spectype.study.recipes import ReferenceConfig
-
-if TYPE_CHECKING:
-    pass
+from spectype.study.recipes import NAME, ReferenceConfig
 
 log = logging.getLogger("spectype")
 SECONDS_BETWEEN_CHECKPOINTS = 60.0  # at full width one is 1.5 GB
@@ -95,13 +92,13 @@ def train_reference(
     inputs = prepared(everything, Path(cache or folder), as_published=config.as_published)
     fit = Fit(config, inputs, targets.type_index, parts["train"], train.seed,
               choose_device(train.device))  # fmt: skip
-    _epochs(fit, folder, parts["validation"], recipe, describe(config, store.wave))
+    _epochs(fit, folder, parts["validation"], recipe, describe(NAME, config, store.wave))
     test = np.flatnonzero(typed & (split == "test"))
     write_manifest(
         folder,
         "run",
         {
-            "recipe": {"name": "reference", "reference": asdict(config), "train": asdict(train)},
+            "recipe": {"name": NAME, "reference": asdict(config), "train": asdict(train)},
             "comparable": recipe,
             "store": str(store.folder.resolve()),
             "store_rows": len(store),
@@ -273,3 +270,25 @@ def repeat_reference(
     }
     write_json(folder / "repeats.json", result)
     return result
+
+
+def train_repeats(
+    store: Store,
+    out: Path,
+    *,
+    config: ReferenceConfig,
+    train: TrainConfig,
+    synthetic: Sequence[Store],
+    repeats: int,
+) -> Trained:
+    """Train as `architectures.Training`: on `repeats` new random splits, and say the means."""
+    found = repeat_reference(
+        store, out, repeats=repeats, config=config, train=train, synthetic=synthetic
+    )
+    said = []
+    for what, mean in found["mean"].items():
+        spread = found["standard_deviation"][what]
+        said.append(f"{what}: {mean:.4f}" + ("" if spread is None else f" +- {spread:.4f}"))
+    splits = f"{repeats} split{'s' if repeats > 1 else ''}"
+    said.append(f"on test stars, {splits}: {out / 'repeats.json'}")
+    return Trained([Path(run) for run in found["runs"]], said)

@@ -95,7 +95,7 @@ def _finished(
 
     shards = {submit(shard): shard for shard in todo}
     tries = dict.fromkeys(todo, 0)
-    running = as_completed(list(shards))
+    running = as_completed(list(shards), loop=client.loop)
     for future in running:
         shard = shards.pop(future)
         if future.status == "finished":

@@ -30,18 +30,16 @@ from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.files import read_json, write_json, write_text
 from spectype.dataset.store import Store
-from spectype.generate.factors import GeneratorConfig, StandardGenerator
+from spectype.generate.factors import StandardGenerator
 from spectype.generate.factors_training import train_standard
-from spectype.generate.gan import GanConfig
 from spectype.generate.gan_data import gan_data
 from spectype.generate.gan_training import train_reference
 from spectype.generate.harmonise import intrinsic_shape, known_codes
+from spectype.generate.recipes import GanConfig, GeneratorConfig
 from spectype.generate.registry import Samples, load_generator, write_samples
 from spectype.judge.metrics import wilson
-from spectype.learn.augment import AugmentConfig
 from spectype.learn.export import load_member
-from spectype.learn.networks import NetworkConfig
-from spectype.learn.recipe import Recipe, TrainConfig
+from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
 from spectype.learn.targets import BINS_PER_SUBCLASS
 from spectype.learn.training import train
 

@@ -19,9 +19,10 @@ from spectype import surveys
 from spectype.core import grid, indices, lines, mk
 from spectype.core.errors import SpectypeError
 from spectype.core.spectra import Spectra, concatenate
-from spectype.simulate import calibration, templates
+from spectype.simulate import templates
 from spectype.simulate.instrument import Conditions, line_spread, observe
 from spectype.simulate.light import rotate
+from spectype.starlight import calibration
 
 PIXELS = grid.STANDARD_GRID
 # Index, first and last type code at which it exists, larger is stronger (+1) or not (-1).

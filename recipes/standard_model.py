@@ -40,10 +40,8 @@ from spectype.judge.predictions import predict_test
 from spectype.judge.report import write_report
 from spectype.judge.strangers import run_strangers
 from spectype.judge.stress import run_stress
-from spectype.learn.augment import AugmentConfig
 from spectype.learn.export import export_model, load_member
-from spectype.learn.networks import NetworkConfig
-from spectype.learn.recipe import Recipe, TrainConfig
+from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
 from spectype.learn.training import train
 from spectype.simulate import halo, memory
 

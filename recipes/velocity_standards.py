@@ -17,10 +17,10 @@ from spectype.classify.correlation import broad_shape
 from spectype.classify.velocity import STANDARDS
 from spectype.core.files import atomic_path
 from spectype.core.grid import STANDARD_GRID
-from spectype.simulate import calibration
 from spectype.simulate.instrument import line_spread
 from spectype.simulate.light import rotate
-from spectype.simulate.physics import emergent_flux
+from spectype.starlight import calibration
+from spectype.starlight.physics import emergent_flux
 
 # Decimal type codes of each sequence: close where spectra change quickly.
 DWARFS = (4, 6, 8, 9.5, 11, 13, 16, 19, 21, 24, 27, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50,

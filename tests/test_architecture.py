@@ -14,7 +14,8 @@ from spectype.cli import VERBS, run
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "spectype"
-ROOMS = ["core", "formats", "reading", "surveys", "catalogue", "archive", "dataset", "simulate",
+ROOMS = ["core", "formats", "reading", "surveys", "catalogue", "archive", "dataset", "starlight",
+         "simulate",
          "classify", "bulk", "draw", "mine", "learn", "judge", "generate", "fidelity", "study",
          "bench", "web", "cli"]  # fmt: skip
 UPWARD = {"learn/export.py", "judge/baselines.py"}  # they know the study's network by name

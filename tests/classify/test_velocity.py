@@ -15,9 +15,9 @@ from spectype.core.errors import UsageError
 from spectype.core.grid import SPEED_OF_LIGHT, STANDARD_GRID
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import replace
-from spectype.simulate import physics
 from spectype.simulate.instrument import line_spread
 from spectype.simulate.light import rotate, shift
+from spectype.starlight import physics
 
 # Type code, luminosity, effective temperature, log g, [Fe/H], v sin i: between the standards.
 STARS = {

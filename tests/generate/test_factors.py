@@ -11,8 +11,9 @@ from spectype.core.lines import INDICES
 from spectype.core.spectra import Spectra
 from spectype.dataset import store as st
 from spectype.generate import latent
-from spectype.generate.factors import KNOTS, GeneratorConfig, shape_between
+from spectype.generate.factors import KNOTS, shape_between
 from spectype.generate.factors_training import train_standard, training_set
+from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.registry import load_generator
 from spectype.generate.samples import NOISE_FREE, export_samples, noise_for, write_samples
 from spectype.simulate.instrument import BANDS

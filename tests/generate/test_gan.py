@@ -8,8 +8,9 @@ import torch
 
 from spectype.core.errors import DataError, UsageError
 from spectype.generate import gan, gan_data, gan_training
-from spectype.generate.gan import GanConfig, make_discriminator, make_generator
+from spectype.generate.gan import make_discriminator, make_generator
 from spectype.generate.gan_training import train_reference
+from spectype.generate.recipes import GanConfig
 from spectype.generate.registry import load_generator
 from spectype.learn import checkpoint
 from tests.stores import hot_store, make_store

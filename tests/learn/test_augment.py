@@ -5,15 +5,10 @@ import torch
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.kinds import KINDS
 from spectype.dataset.preprocess import broad_shape
-from spectype.learn.augment import (
-    Augment,
-    AugmentConfig,
-    ccm89,
-    gaussian_blur,
-    shift_pixels,
-)
+from spectype.learn.augment import Augment, ccm89, gaussian_blur, shift_pixels
 from spectype.learn.networks import Standardise, SurveyView
 from spectype.learn.outliers import Outliers
+from spectype.learn.recipe import AugmentConfig
 from tests.stars import star_batch
 
 WAVE = torch.as_tensor(STANDARD_GRID)

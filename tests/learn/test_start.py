@@ -8,8 +8,7 @@ from spectype.dataset.joined import Joined
 from spectype.dataset.preprocess import standard_chain, to_data
 from spectype.learn import checkpoint
 from spectype.learn.export import export_model
-from spectype.learn.networks import NetworkConfig
-from spectype.learn.recipe import Recipe, TrainConfig
+from spectype.learn.recipe import NetworkConfig, Recipe, TrainConfig
 from spectype.learn.session import Session
 from spectype.learn.start import network_of, start_from_model
 from spectype.learn.targets import make_targets

@@ -11,9 +11,9 @@ from spectype.dataset.preprocess import standard_chain, to_data
 from spectype.learn import checkpoint
 from spectype.learn.export import Ensemble, export_model, load_member
 from spectype.learn.losses import disagreement
-from spectype.learn.networks import NetworkConfig
-from spectype.learn.recipe import Recipe, TrainConfig
-from spectype.learn.training import make_split, train
+from spectype.learn.recipe import NetworkConfig, Recipe, TrainConfig
+from spectype.learn.split import make_split
+from spectype.learn.training import train
 from tests.stars import star_batch
 
 SMALL = NetworkConfig(width=8, hidden=32)

@@ -12,7 +12,7 @@ from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.simulate import instrument
 from spectype.simulate.instrument import BANDS, Conditions, observe
 from spectype.simulate.light import extinction, redden, rotate, shift
-from spectype.simulate.physics import STEP, WAVE
+from spectype.starlight.physics import STEP, WAVE
 
 
 @pytest.fixture(scope="module")

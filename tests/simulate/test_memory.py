@@ -10,7 +10,7 @@ from spectype.core.errors import UsageError
 from spectype.core.grid import STANDARD_GRID
 from spectype.dataset.store import Store
 from spectype.simulate import memory, templates
-from spectype.simulate.physics import WAVE
+from spectype.starlight.physics import WAVE
 
 
 @pytest.fixture(autouse=True)

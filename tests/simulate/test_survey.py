@@ -18,10 +18,10 @@ from spectype.core.files import read_manifest
 from spectype.simulate import layouts, objects, survey, templates
 from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.objects import KINDS
-from spectype.simulate.physics import WAVE
 from spectype.simulate.plan import make_plan, quotas, read_weights, survey_weights
 from spectype.simulate.records import designation, label
 from spectype.simulate.survey import Settings, write_release
+from spectype.starlight.physics import WAVE
 
 
 def cheap_star(node: templates.Node) -> np.ndarray:

@@ -13,7 +13,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.dataset import store as st
 from spectype.dataset.preprocess import standard_chain, to_data
 from spectype.study import audit as audit_module
-from spectype.study.audit import AuditConfig, choose, deal, run_audit
+from spectype.study.audit import choose, deal, run_audit
 from spectype.study.audit_scores import (
     HONEST,
     KEPT_OUT,
@@ -22,6 +22,7 @@ from spectype.study.audit_scores import (
     at_prevalence,
     score_cases,
 )
+from spectype.study.recipes import AuditConfig
 from tests.stars import star_batch
 
 CONFIG = AuditConfig(per_type=100, folds=2, gan_epochs=2, epochs=4, dense=24, threads=1)

@@ -14,10 +14,11 @@ from spectype.core.errors import DataError, UsageError
 from spectype.dataset import store as st
 from spectype.dataset.preprocess import standard_chain, to_data
 from spectype.learn.recipe import TrainConfig
-from spectype.learn.training import make_split
+from spectype.learn.split import make_split
 from spectype.study import sweep, sweep_figure
 from spectype.study.fitting import Fit
-from spectype.study.network import ReferenceBody, ReferenceConfig
+from spectype.study.network import ReferenceBody
+from spectype.study.recipes import ReferenceConfig
 from spectype.study.sweep import SWEEPS, filters_of, run_sweeps, search
 from tests.stars import star_batch
 

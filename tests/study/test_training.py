@@ -18,7 +18,8 @@ from spectype.learn.export import export_model, load_member
 from spectype.learn.recipe import TrainConfig
 from spectype.study import training
 from spectype.study.fitting import Fit, fit_types, prepare, prepared
-from spectype.study.network import N_PIX, Prepare, ReferenceBody, ReferenceConfig
+from spectype.study.network import N_PIX, Prepare, ReferenceBody
+from spectype.study.recipes import ReferenceConfig
 from spectype.study.training import repeat_reference, train_reference
 from tests.stars import star_batch
 

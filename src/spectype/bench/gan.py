@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from spectype.core.grid import STANDARD_GRID
 from spectype.generate.dense import without_denormals
-from spectype.generate.gan import DISCRIMINATOR, GENERATOR, GanConfig, Scaling
+from spectype.generate.gan import DISCRIMINATOR, GENERATOR, Scaling
 from spectype.generate.gan_data import GanData
 from spectype.generate.gan_training import Adversaries
+from spectype.generate.recipes import GanConfig
 from spectype.learn.session import choose_device
 
 

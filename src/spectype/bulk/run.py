@@ -31,6 +31,7 @@ from spectype.classify.runtime import SYSTEMS, load_model
 from spectype.core.errors import Interrupted, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.names import as_text
+from spectype.core.processes import workers_may_start
 from spectype.core.progress import progress
 from spectype.dataset.preprocess import RestFrame
 
@@ -241,7 +242,7 @@ def _run(
         todo = _until(stop, tasks(results, share, done.__getitem__))
         advance = stack.enter_context(progress(total, done=before, title="typing", unit="files"))
         stack.callback(keeper.write)  # whatever ends the work, what is typed is kept
-        workers = config.workers or _cores()
+        workers = 1 if config.workers is None else config.workers or _cores()
         few = total is not None and total - before < 4 * BATCH and not config.workers
         for task, table in _typed(todo, config, 1 if few else workers, stack):
             keeper.add(task, table)
@@ -268,7 +269,9 @@ def _typed(
 ) -> Iterator[tuple[Task, pl.DataFrame]]:
     """Tasks with their rows, in order; in this process for one worker."""
     if workers > 1:
-        return stack.enter_context(Crew(Typing(config), workers)).map(todo)
+        with workers_may_start():
+            crew = Crew(Typing(config), workers)
+        return stack.enter_context(crew).map(todo)
     handle = Typing(config, threads=_cores() if not config.workers else 1).start()
     return ((task, handle(task)) for task in todo)
 

@@ -50,8 +50,9 @@ class ClassifyConfig:
         numbers from 0: ``wave=0,flux=1``.
     unit : str, optional
         Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
-    workers : int
-        Processes; 0 takes all cores for many files and one for few.
+    workers : int, optional
+        Processes; 0 takes all cores for many files and one for few. By default the command line
+        takes all, a call from Python one.
     shard : str
         ``i/n`` types every n-th file, beginning with the i-th (1 to n).
     velocity : bool
@@ -66,7 +67,7 @@ class ClassifyConfig:
     frame: str | None = None
     columns: str | None = None
     unit: str | None = None
-    workers: int = 0
+    workers: int | None = None
     shard: str = "1/1"
     velocity: bool = False
     indices: bool = False

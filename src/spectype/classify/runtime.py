@@ -71,7 +71,7 @@ class Outputs:
         return np.clip(1.0 - found[:, kinds.STAR] - found[:, kinds.METAL_WEAK], 0.0, 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model: its card's facts and its network.
 
@@ -82,6 +82,10 @@ class Model:
     card: Mapping[str, Any]
     threads: int = 0
     _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        wave = self.wave
+        return f"Model({self.name!r}, {wave.size} pixels, {wave[0]:.0f}-{wave[-1]:.0f} A)"
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -25,8 +26,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("spectype.cli.evaluate:report", "Write the report of an evaluated run again."),
     "demo": ("spectype.cli.demo:demo", "The whole way on a simulated release."),
     "bench": ("spectype.cli.bench:app", "Measure speed against named alternatives."),
-    "doctor": ("spectype.cli.doctor:doctor", "Say what is installed and what works."),
+    "doctor": ("spectype.cli.doctor:doctor", "Explain a file in words; say what is installed."),
 }
+
+#: Options of every verb: how much is said on the way, as the lowest level of our log.
+VOLUMES = {"--quiet": logging.WARNING, "--verbose": logging.DEBUG}
 
 
 def build_app(verb: str = "") -> object:
@@ -42,7 +46,9 @@ def build_app(verb: str = "") -> object:
     app = App(
         name="spectype",
         help="Spectral types of stars from optical spectra, with honest uncertainties.\n\n"
-        "Example: `spectype classify spec-*.fits.gz --output types.csv`",
+        "Example: `spectype classify spec-*.fits.gz --output types.csv`\n\n"
+        "Every verb takes `--quiet` (warnings only), `--verbose` (all that is logged) and "
+        "`--config FILE.toml`.",
         version=spectype.__version__,
         result_action="return_value",
         help_format="markdown",
@@ -53,6 +59,9 @@ def build_app(verb: str = "") -> object:
             app.command(target, name=name)
         else:
             app.command(target, name=name, help=line)
+    app.register_install_completion_command(
+        help="Set up completion for this shell (bash, zsh, fish)."
+    )
     return app
 
 
@@ -72,14 +81,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     0 done; 1 nothing could be done; 2 bad usage; 3 done, but some rows carry an error;
     130 or 143 ended by SIGINT or SIGTERM (rerun to resume).
     """
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.INFO)
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every letter of a PDF
+    tokens, config = take_config(list(sys.argv[1:] if arguments is None else arguments))
+    wanted = [word for word in VOLUMES if word in tokens]
+    tokens = [token for token in tokens if token not in VOLUMES]
+    listen(wanted[-1] if wanted else "")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name need not be UTF-8, and not every terminal writes every letter.
+        utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     from cyclopts import CycloptsError
     from cyclopts.config import Toml
 
     from spectype.core.errors import SpectypeError, UsageError
 
-    tokens, config = take_config(list(sys.argv[1:] if arguments is None else arguments))
     app = build_app(tokens[0] if tokens else "")
     try:
         if config is not None:
@@ -93,6 +107,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SpectypeError as error:
         print(f"spectype: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        from spectype.cli.doctor import EXTRAS
+
+        extra = next((e for e, modules in EXTRAS.items() if error.name in modules), None)
+        if extra is None:
+            raise
+        print(
+            f'spectype: this needs {error.name} (pip install "spectype[{extra}]")', file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         print("spectype: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
@@ -102,6 +126,47 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Terminal(logging.Handler):
+    """Log lines on what is stderr at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def listen(volume: str) -> None:
+    """Show the log: our own lines by default, of them warnings or those of every library, too."""
+    ours, everyone = logging.getLogger("spectype"), logging.getLogger()
+    for logger in (ours, everyone):
+        for handler in [h for h in logger.handlers if isinstance(h, _Terminal)]:
+            logger.removeHandler(handler)
+    ours.setLevel(VOLUMES.get(volume, logging.INFO))
+    if volume == "--verbose":
+        everyone.setLevel(logging.INFO)
+        everyone.addHandler(_Terminal())
+    else:
+        ours.addHandler(_Terminal())
+        # Without a handler of the root Python would show others' warnings itself.
+        everyone.addHandler(logging.NullHandler())
+
+
 def main() -> NoReturn:
     """Entry point of the ``spectype`` command."""
-    sys.exit(run())
+    verbose = "--verbose" in sys.argv
+    if not verbose and not sys.warnoptions:
+        import warnings
+
+        # Of broken files, mostly; what matters of them stands in the output. For workers, too.
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    try:
+        status = run()
+    except Exception as error:
+        if verbose:
+            raise
+        words = " ".join(str(error).split())[:300]
+        print(
+            f"spectype: unexpected {type(error).__name__}: {words} (--verbose shows where)",
+            file=sys.stderr,
+        )
+        status = 1
+    sys.exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,8 @@ def build(
     out
         Folder of the store.
     """
+    if config.workers is None:
+        config = replace(config, workers=0)
     store = build_store(sources, out, config=config)
     types = ", ".join(f"{k} {v}" for k, v in store.manifest["types"].items())
     print(f"{len(store)} spectra in {out} (by type: {types})")

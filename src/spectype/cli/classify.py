@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,8 @@ def classify(
     dask
         Type the shards of a folder on a cluster: the address of a Dask scheduler, local, or slurm.
     """
+    if config.workers is None:
+        config = replace(config, workers=0)
     if dask is None:
         counts = classify_paths(paths, output, config=config, size=shard_size)
     elif output.endswith("/") or Path(output).is_dir():

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cyclopts import App
 
-from spectype.core.errors import DataError, DependencyError, UsageError
-
-try:
-    from spectype.generate.factors import GeneratorConfig
-    from spectype.generate.gan import GanConfig
-except ImportError as error:
-    raise DependencyError(
-        f"generators need {error.name}", remedy='pip install "spectype[train]"'
-    ) from error
+from spectype.core.errors import DataError, UsageError
+from spectype.generate.recipes import GanConfig, GeneratorConfig
 
 if TYPE_CHECKING:
     from spectype.generate.registry import Generator

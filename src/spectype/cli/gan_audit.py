@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import spectype
-from spectype.study.audit import AuditConfig
+from spectype.study.recipes import AuditConfig
 
 
 def audit(

@@ -5,15 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from spectype.core.errors import DependencyError, UsageError
-
-try:
-    from spectype.learn.recipe import TrainConfig
-    from spectype.study.network import ReferenceConfig
-except ImportError as error:
-    raise DependencyError(
-        f"training needs {error.name}", remedy='pip install "spectype[train]"'
-    ) from error
+from spectype.core.errors import UsageError
+from spectype.learn.recipe import TrainConfig
+from spectype.study.recipes import ReferenceConfig
 
 
 def sweep(

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from spectype.core.errors import DependencyError, UsageError
-
-try:
-    from spectype.learn.augment import AugmentConfig
-    from spectype.learn.networks import NetworkConfig
-    from spectype.learn.recipe import Recipe, TrainConfig
-    from spectype.study.network import ReferenceConfig
-except ImportError as error:
-    raise DependencyError(
-        f"training needs {error.name}", remedy='pip install "spectype[train]"'
-    ) from error
+from spectype.core.errors import UsageError
+from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
+from spectype.study.recipes import ReferenceConfig
 
 if TYPE_CHECKING:
     from spectype.classify.runtime import Model

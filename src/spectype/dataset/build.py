@@ -19,6 +19,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path, check_writable_folder
 from spectype.core.names import as_text, twins
+from spectype.core.processes import workers_may_start
 from spectype.core.progress import track
 from spectype.core.sky import degrees, identify, known_positions
 from spectype.core.spectra import Spectra, number
@@ -66,8 +67,8 @@ class BuildConfig:
         Reject spectra that cover less of the grid than this share.
     only_labelled : bool
         Leave out spectra that the labels table does not name.
-    workers : int
-        Processes; 0 takes all cores.
+    workers : int, optional
+        Processes; 0 takes all cores. By default the command line takes all, a call from Python one.
     overwrite : bool
         Replace a store that is there.
     """
@@ -79,7 +80,7 @@ class BuildConfig:
     rest_frame: bool = False
     min_coverage: float = 0.1
     only_labelled: bool = False
-    workers: int = 0
+    workers: int | None = None
     overwrite: bool = False
 
 
@@ -296,11 +297,12 @@ def _read_chunks(
     """Read files a chunk at a time, over processes where that pays."""
     data = to_data(chain)
     tasks = [(files[i : i + _CHUNK], data, config) for i in range(0, len(files), _CHUNK)]
-    workers = config.workers or os.cpu_count() or 1
+    workers = 1 if config.workers is None else config.workers or os.cpu_count() or 1
     if workers == 1 or len(tasks) < 4:
         yield from map(_read_chunk, tasks)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+    context = get_context("forkserver")
+    with workers_may_start(), ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(_read_chunk, tasks)
 
 

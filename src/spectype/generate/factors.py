@@ -22,6 +22,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_manifest
 from spectype.generate.harmonise import intrinsic_shape
 from spectype.generate.latent import Factors, Law, Sequence, balance
+from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.samples import Samples
 from spectype.learn import checkpoint
 
@@ -33,82 +34,6 @@ KNOTS = np.array([3710.0, 3800.0, 4000.0, 4400.0, 4900.0, 5500.0, 6200.0, 7000.0
 LEVEL = slice(3, 6)  # knots whose mean is the shape's zero: all sources reach them
 _ENOUGH = 0.5  # share of neighbours with data at a pixel that lets samples vary there in full
 _BEYOND = 1.0  # subclasses outside the training spectra that may be asked for
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """The standard recipe.
-
-    Parameters
-    ----------
-    types : str
-        Types to learn. More types than are wanted help: neighbours are borrowed from.
-    components : int
-        Factors of each part.
-    joints : tuple of float
-        Codes where one part of the sequence ends and the next begins. Each part has its own
-        basis: in one for all, the bands of M stars would leave nothing for lines of O stars.
-    margin : float
-        Subclasses beyond its ends from which a part learns, too.
-    epochs : int
-        Iterations of expectation and maximisation.
-    neighbours : float
-        Effective number of spectra under a kernel along the sequence.
-    smoothing : float
-        1 draws factors from a Gaussian; below, a part sqrt(1 - smoothing**2) of the
-        deviation of a real neighbour stays.
-    crowd : int
-        Most spectra a subclass to learn from, picked at random.
-    resolving_power : float
-        Common resolution of the spectra.
-    validation : float
-        Share of stars kept out as `train` keeps them for its validation.
-    test : float
-        Share of stars kept out altogether, the same as in `train`.
-    leave_out : tuple of str
-        Surveys or libraries whose stars are all kept out.
-    seed : int
-        Seed of the picks where subclasses are crowded.
-    split_seed : int
-        Seed of the split.
-    """
-
-    types: str = mk.TYPES
-    components: int = 40
-    joints: tuple[float, ...] = (22.0, 45.0)
-    margin: float = 7.0
-    epochs: int = 10
-    neighbours: float = 12.0
-    smoothing: float = 0.5
-    crowd: int = 40
-    resolving_power: float = 1800.0
-    validation: float = 0.1
-    test: float = 0.2
-    leave_out: tuple[str, ...] = ()
-    seed: int = 1
-    split_seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("components", 1), ("epochs", 1), ("crowd", 1), ("neighbours", 2)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} is {getattr(self, name)}, must be {least} at least")
-        if not 0 <= self.smoothing <= 1:
-            raise UsageError(f"a smoothing of {self.smoothing:g} is outside 0-1")
-
-    def part_of(self, code: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Number of the part of the sequence that each code belongs to."""
-        return np.searchsorted(self.joints, code, side="right")
-
-    def members(self, code: NDArray[np.float64], part: int) -> NDArray[np.bool_]:
-        """Which spectra of these codes a part learns from."""
-        ends = (-np.inf, *self.joints, np.inf)
-        return (code >= ends[part] - self.margin) & (code < ends[part + 1] + self.margin)
-
-    def comparable(self) -> dict[str, Any]:
-        """What may not change between a start and its resumption, as plain data."""
-        free = {"epochs", "smoothing"}
-        values = {k: v for k, v in asdict(self).items() if k not in free}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,12 @@ from spectype.core.files import check_writable_folder, write_manifest
 from spectype.core.progress import track
 from spectype.dataset.store import Store
 from spectype.generate import factors, latent
-from spectype.generate.factors import (
-    KNOTS,
-    LEVEL,
-    GeneratorConfig,
-    Part,
-    StandardGenerator,
-    black_body,
-)
+from spectype.generate.factors import KNOTS, LEVEL, Part, StandardGenerator, black_body
 from spectype.generate.harmonise import finite_arrays, harmonise, known_codes, select
+from spectype.generate.recipes import GeneratorConfig
 from spectype.learn import series
+from spectype.learn.split import make_split
 from spectype.learn.targets import source_of
-from spectype.learn.training import make_split
 
 log = logging.getLogger("spectype")
 FORMAT = 2  #: of the training; a checkpoint of another one does not resume

@@ -16,12 +16,13 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import MANIFEST
 from spectype.dataset.store import Store
-from spectype.generate.factors import GeneratorConfig, StandardGenerator
+from spectype.generate.factors import StandardGenerator
 from spectype.generate.factors_training import train_standard
+from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.registry import load_generator
 from spectype.generate.samples import write_samples
 from spectype.learn.recipe import TrainConfig
-from spectype.learn.training import make_split
+from spectype.learn.split import make_split
 
 log = logging.getLogger("spectype")
 PER_TYPE = 400  #: samples a type, as in the experiment

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from spectype.core.errors import DataError
 from spectype.dataset.preprocess import MinMax, Smooth
 from spectype.dataset.store import Store
-from spectype.generate.gan import GanConfig, Scaling
+from spectype.generate.gan import Scaling
 from spectype.generate.harmonise import finite_arrays, harmonise, select
-from spectype.learn.training import make_split
+from spectype.generate.recipes import GanConfig
+from spectype.learn.split import make_split
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra

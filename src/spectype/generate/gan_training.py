@@ -22,13 +22,13 @@ from spectype.dataset.store import Store
 from spectype.generate.dense import without_denormals
 from spectype.generate.gan import (
     WEIGHTS,
-    GanConfig,
     ReferenceGenerator,
     make_discriminator,
     make_generator,
     save_generator,
 )
 from spectype.generate.gan_data import GanData, gan_data
+from spectype.generate.recipes import GanConfig
 from spectype.learn import checkpoint, series
 from spectype.learn.session import choose_device
 

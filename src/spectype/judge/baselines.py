@@ -268,7 +268,7 @@ def reference_network(
         Of weights and order.
     """
     from spectype.study.fitting import fit_types
-    from spectype.study.network import ReferenceConfig
+    from spectype.study.recipes import ReferenceConfig
 
     rows = np.concatenate([known["row"].to_numpy(), asked["row"].to_numpy()])
     flux, error = store.arrays(rows)

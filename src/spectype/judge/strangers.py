@@ -28,7 +28,7 @@ from spectype.judge import metrics
 from spectype.judge.scores import plain, texts
 from spectype.simulate import memory, objects
 from spectype.simulate.instrument import Conditions, observe
-from spectype.simulate.physics import WAVE
+from spectype.starlight.physics import WAVE
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,64 +6,15 @@ the network takes the continuum out, with a generator that makes it reproducible
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from spectype.learn.recipe import AugmentConfig
+
 #: Telluric bands [Angstrom, vacuum]: O2 B and A, water.
 TELLURIC = ((6864, 6950), (7164, 7340), (7592, 7704), (8105, 8345), (8920, 9100))
 KMS_PER_PIXEL = 69.03  #: velocity of 1e-4 in log10 of wavelength
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Strength of each effect; 0 switches it off.
-
-    Parameters
-    ----------
-    velocity : float
-        Standard deviation of the radial velocity [km/s], cut at 3 times.
-    blur : float
-        Largest standard deviation of extra instrumental broadening [pixels of 69 km/s].
-    reddening : float
-        Largest E(B-V) added [mag]; up to a quarter of it is taken away.
-    tilt : float
-        Standard deviation of the log flux-calibration slope over the grid, and of half the
-        curvature; a tenth of it is the step between the two arms.
-    faintest : float
-        Lowest S/N a pixel drawn (log-uniform up to 300).
-    noise : float
-        Share of spectra that get noise.
-    cut : float
-        Share of spectra whose coverage is cut.
-    gaps : float
-        Share of spectra with gaps inside the coverage.
-    sky : float
-        Share of spectra with sky-line residuals or a wrong sky level.
-    hide_shape : float
-        Share of spectra whose broad shape is hidden from the network.
-    telluric : float
-        Share of spectra whose telluric bands are masked: a network that sees them in every
-        spectrum of one survey and in none of another's learns the survey.
-    ripple : float
-        Share of spectra with a calibration that wavers by up to 5 % over 40 to 250 Angstrom, as
-        badly joined echelle orders do.
-    """
-
-    velocity: float = 120.0
-    blur: float = 3.0
-    reddening: float = 0.8
-    tilt: float = 0.35
-    faintest: float = 4.0
-    noise: float = 0.75
-    cut: float = 0.4
-    gaps: float = 0.3
-    sky: float = 0.25
-    hide_shape: float = 0.25
-    telluric: float = 0.5
-    ripple: float = 0.15
 
 
 class Augment:

@@ -19,7 +19,8 @@ from spectype.core.files import atomic_path, read_manifest, write_json
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
 from spectype.learn.calibration import calibrate
-from spectype.learn.networks import NetworkConfig, StandardNetwork
+from spectype.learn.networks import StandardNetwork
+from spectype.learn.recipe import NetworkConfig
 from spectype.learn.targets import N_BINS
 from spectype.study import network as reference
 from spectype.study.fitting import body_weights

@@ -8,44 +8,16 @@ nothing has to be padded with flux that is not there.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spectype.core import kinds, mk
+from spectype.learn.recipe import NetworkConfig
 from spectype.learn.targets import BINS_PER_SUBCLASS, N_BINS
 
 POOL = 16  # pixels averaged before the broad shape is taken
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Size of the standard network.
-
-    Parameters
-    ----------
-    width : int
-        Channels of the first stage; later stages have 1.5, 2 and 3 times as many.
-    kernel : int
-        Kernel of the residual blocks [pixels of their stage].
-    hidden : int
-        Units of the dense layer.
-    dropout : float
-        Dropout before and after the dense layer.
-    shape_width : float
-        Standard deviation of the broad shape's Gaussian [native pixels of 69 km/s].
-    n_pix : int
-        Pixels of the input grid.
-    """
-
-    width: int = 32
-    kernel: int = 5
-    hidden: int = 192
-    dropout: float = 0.3
-    shape_width: float = 145.0
-    n_pix: int = 3904
 
 
 class Standardise(nn.Module):

@@ -5,8 +5,82 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from spectype.learn.augment import AugmentConfig
-from spectype.learn.networks import NetworkConfig
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Size of the standard network.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first stage; later stages have 1.5, 2 and 3 times as many.
+    kernel : int
+        Kernel of the residual blocks [pixels of their stage].
+    hidden : int
+        Units of the dense layer.
+    dropout : float
+        Dropout before and after the dense layer.
+    shape_width : float
+        Standard deviation of the broad shape's Gaussian [native pixels of 69 km/s].
+    n_pix : int
+        Pixels of the input grid.
+    """
+
+    width: int = 32
+    kernel: int = 5
+    hidden: int = 192
+    dropout: float = 0.3
+    shape_width: float = 145.0
+    n_pix: int = 3904
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Strength of each effect; 0 switches it off.
+
+    Parameters
+    ----------
+    velocity : float
+        Standard deviation of the radial velocity [km/s], cut at 3 times.
+    blur : float
+        Largest standard deviation of extra instrumental broadening [pixels of 69 km/s].
+    reddening : float
+        Largest E(B-V) added [mag]; up to a quarter of it is taken away.
+    tilt : float
+        Standard deviation of the log flux-calibration slope over the grid, and of half the
+        curvature; a tenth of it is the step between the two arms.
+    faintest : float
+        Lowest S/N a pixel drawn (log-uniform up to 300).
+    noise : float
+        Share of spectra that get noise.
+    cut : float
+        Share of spectra whose coverage is cut.
+    gaps : float
+        Share of spectra with gaps inside the coverage.
+    sky : float
+        Share of spectra with sky-line residuals or a wrong sky level.
+    hide_shape : float
+        Share of spectra whose broad shape is hidden from the network.
+    telluric : float
+        Share of spectra whose telluric bands are masked: a network that sees them in every
+        spectrum of one survey and in none of another's learns the survey.
+    ripple : float
+        Share of spectra with a calibration that wavers by up to 5 % over 40 to 250 Angstrom, as
+        badly joined echelle orders do.
+    """
+
+    velocity: float = 120.0
+    blur: float = 3.0
+    reddening: float = 0.8
+    tilt: float = 0.35
+    faintest: float = 4.0
+    noise: float = 0.75
+    cut: float = 0.4
+    gaps: float = 0.3
+    sky: float = 0.25
+    hide_shape: float = 0.25
+    telluric: float = 0.5
+    ripple: float = 0.15
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,7 @@ class Session:
         viewed = view(torch.softmax(sequence, dim=1))
         real = ~fake
         weight = put["weight"] * real * torch.as_tensor(self.extra[rows], device=self.device)
-        typed = (put["type_index"] >= 0) & real
+        typed = put["types"].any(dim=1) & real
         label = put["sequence"], put["types"], config.type_weight
         each = sequence_loss(mine, *label)
         each = each + config.survey_weight * put["anchored"] * sequence_loss(viewed, *label)
@@ -261,8 +261,9 @@ class Session:
         by_kind = functional.cross_entropy(kinds, kind.clamp(min=0), reduction="none")
         known = kind >= 0
         total = total + config.kind_weight * (by_kind * known).sum() / known.sum().clamp(min=1)
-        right = (type_sums(mine).argmax(1) == put["type_index"]) & typed
-        return total, int(right.sum()), int(typed.sum())
+        named = (put["type_index"] >= 0) & real  # of OB nobody knows whether O is right
+        right = (type_sums(mine).argmax(1) == put["type_index"]) & named
+        return total, int(right.sum()), int(named.sum())
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float, float]:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from spectype.classify.runtime import load_model
 from spectype.core.errors import DataError
-from spectype.learn.networks import NetworkConfig, StandardNetwork
+from spectype.learn.networks import StandardNetwork
+from spectype.learn.recipe import NetworkConfig
 
 if TYPE_CHECKING:
     from spectype.learn.session import Session

@@ -1,4 +1,4 @@
-"""What a label says: soft targets along the sequence, weights, systems, star-disjoint splits."""
+"""What a label says: soft targets along the sequence, weights, systems."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Targets:
         Soft distribution along the sequence; zero where the label has no subclass.
     types : ndarray, shape (n, 7), float32
         Soft label of the type: one type, or, where the label is unsure, what `sequence` leaves
-        to each; zero where there is no type.
+        to each; O and B alike for ``OB``; zero where there is no type.
     type_index : ndarray, shape (n,), int64
         0-6 for O-M, -1 where there is no type.
     luminosity : ndarray, shape (n,), int64
@@ -98,8 +98,9 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     Parameters
     ----------
     meta : polars.DataFrame
-        Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``; ``label_spread``, the
-        standard deviation of a spectrum's own label [subclass], wins over its source's.
+        Columns ``survey``, ``type``, ``code``, ``luminosity``, ``kind``; where the store has them,
+        ``label_spread``, the standard deviation of a spectrum's own label [subclass], wins over
+        its source's, and ``code_low`` and ``code_high`` are the range of a label without a type.
     balance : float
         0 draws spectra as they are, 1 draws every part of the sequence equally often.
     label_spread : float
@@ -117,17 +118,40 @@ def make_targets(meta: pl.DataFrame, *, balance: float, label_spread: float = 1.
     luminosity = [classes.index(v) if v in classes else -1 for v in meta["luminosity"].to_list()]
     survey = np.array([s.survey for s in sources])
     sequence = soft_targets(code, spread)
+    open_ = open_types(meta, type_index)
+    soft = np.where(
+        (type_index >= 0)[:, None], soft_types(sequence, type_index, unsure=spread >= UNSURE), open_
+    )
+    typed = np.asarray(soft.any(axis=1))
     return Targets(
         sequence=sequence,
-        types=soft_types(sequence, type_index, unsure=spread >= UNSURE),
+        types=soft.astype(np.float32),
         type_index=type_index,
         luminosity=np.array(luminosity, np.int64),
-        kind=kind_targets(meta, type_index),
+        kind=kind_targets(meta, typed),
         survey=survey,
         anchored=survey & ~caught_all(code),
         weight=np.array([s.weight for s in sources], np.float32),
-        balance=balance_weights(code, type_index, survey, power=balance),
+        balance=balance_weights(place_of(code, soft), typed, survey, power=balance),
     )
+
+
+def open_types(meta: pl.DataFrame, type_index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares (n, 7) of the types that a label without a type leaves open: ``OB`` is O or B."""
+    shares = np.zeros((len(type_index), len(mk.TYPES)))
+    if "code_low" in meta.columns:
+        low, high = (
+            meta[name].cast(float).to_numpy().astype(float) for name in ("code_low", "code_high")
+        )
+        middle = 10.0 * np.arange(len(mk.TYPES)) + 5.0
+        inside = (low[:, None] < middle) & (middle < high[:, None]) & (type_index < 0)[:, None]
+        shares = inside / np.maximum(inside.sum(axis=1), 1)[:, None]
+    return shares
+
+
+def place_of(code: NDArray[np.float64], types: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where a star stands on the sequence, (n,): its code, or the middle of what its label says."""
+    return np.where(np.isnan(code), types @ (10.0 * np.arange(len(mk.TYPES)) + 5.0), code)
 
 
 #: Subclasses that LAMOST's pipeline gives to stars of many types: beside their neighbours in MILES
@@ -140,7 +164,7 @@ def caught_all(code: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(np.any([(code >= low) & (code <= high) for low, high in CATCH_ALLS], axis=0))
 
 
-def kind_targets(meta: pl.DataFrame, type_index: NDArray[np.int64]) -> NDArray[np.int64]:
+def kind_targets(meta: pl.DataFrame, typed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Index of each row's kind (n,), -1 where nothing is known.
 
     A star with a type is a star unless its label says more. A label that no type was found in
@@ -153,8 +177,8 @@ def kind_targets(meta: pl.DataFrame, type_index: NDArray[np.int64]) -> NDArray[n
         meta["kind"].is_in(["brown dwarf", "S star", "Wolf-Rayet", "planetary nebula"]).to_numpy()
     )
     index = np.where(sure, kinds.KINDS.index("other"), index)
-    typed_star = (index == kinds.STAR) & (type_index < 0)
-    return np.asarray(np.where(typed_star, -1, index), np.int64)
+    untyped_star = (index == kinds.STAR) & ~typed
+    return np.asarray(np.where(untyped_star, -1, index), np.int64)
 
 
 def source_of(survey: str | None) -> Source:
@@ -188,8 +212,8 @@ def soft_types(
 
 
 def balance_weights(
-    code: NDArray[np.float64],
-    type_index: NDArray[np.int64],
+    place: NDArray[np.float64],
+    typed: NDArray[np.bool_],
     survey: NDArray[np.bool_],
     *,
     power: float,
@@ -197,12 +221,9 @@ def balance_weights(
     """Drawing probabilities (n,) that even out the sequence, within each system.
 
     The density along the sequence is smoothed over two subclasses; a spectrum is drawn in
-    proportion to density**-power. Typed stars without subclass count with their type's middle.
-    Rows without a type share a tenth of the draws.
+    proportion to density**-power. Rows that are not `typed` share a tenth of the draws.
     """
-    place = np.where(np.isnan(code), 10.0 * type_index + 5.0, code)
     weight = np.zeros(len(place))
-    typed = type_index >= 0
     for system in (False, True):
         rows = np.flatnonzero(typed & (survey == system))
         if not rows.size:
@@ -218,37 +239,3 @@ def balance_weights(
     if others.size:
         weight[others] = 0.1 * weight.sum() / others.size
     return np.asarray(weight / weight.sum())
-
-
-def split_by_star(
-    star: NDArray[np.str_], type_index: NDArray[np.int64], *, seed: int, shares: tuple[float, float]
-) -> NDArray[np.str_]:
-    """Split rows into train, validation and test so that no star is on two sides.
-
-    Parameters
-    ----------
-    star : ndarray of str, shape (n,)
-        Star of each row.
-    type_index : ndarray, shape (n,), int64
-        Type of each row (-1 unknown): stars are dealt type by type, so rare types reach
-        every part.
-    seed : int
-        Seed.
-    shares : (float, float)
-        Shares of stars for validation and for test.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-        ``"train"``, ``"validation"`` or ``"test"``.
-    """
-    names, first, inverse = np.unique(star, return_index=True, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    part = np.full(names.size, "train", dtype="<U10")
-    for kind in np.unique(type_index):
-        members = rng.permutation(np.flatnonzero(type_index[first] == kind))
-        n_test = round(shares[1] * members.size)
-        n_validation = round(shares[0] * members.size)
-        part[members[:n_test]] = "test"
-        part[members[n_test : n_test + n_validation]] = "validation"
-    return np.asarray(part[inverse])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,52 +23,11 @@ from spectype.dataset.store import Store
 from spectype.learn import checkpoint, series
 from spectype.learn.recipe import Recipe, comparable
 from spectype.learn.session import Session, choose_device
+from spectype.learn.split import make_split
 from spectype.learn.start import start_from_model
-from spectype.learn.targets import Targets, make_targets, split_by_star
-
-if TYPE_CHECKING:
-    import polars as pl
+from spectype.learn.targets import Targets, make_targets
 
 log = logging.getLogger("spectype")
-
-
-class Held(Protocol):
-    """Which stars a training keeps out: any configuration with these four."""
-
-    @property
-    def split_seed(self) -> int: ...
-    @property
-    def validation(self) -> float: ...
-    @property
-    def test(self) -> float: ...
-    @property
-    def leave_out(self) -> tuple[str, ...]: ...
-
-
-def make_split(meta: pl.DataFrame, config: Held) -> NDArray[np.str_]:
-    """The part of every row: the table's own split where it has one, else by star.
-
-    With `leave_out`, the stars of those libraries are the test set wherever they occur.
-    """
-    star = meta["star_id"].to_numpy().astype(str)
-    types = np.array([mk.index(t) if t else -1 for t in meta["type"].to_list()], np.int64)
-    if config.leave_out:
-        survey = meta["survey"].fill_null("").to_numpy().astype(str)
-        unknown = set(config.leave_out) - set(survey)
-        if unknown:
-            known = ", ".join(sorted(set(survey)))
-            raise UsageError(f"no survey {', '.join(sorted(unknown))}; the store has {known}")
-        split = split_by_star(star, types, seed=config.split_seed, shares=(config.validation, 0.0))
-        left_out = np.isin(survey, config.leave_out)
-        # A left-out star that another library holds too is in no part at all there.
-        split = np.where(np.isin(star, np.unique(star[left_out])), "unused", split)
-        return np.asarray(np.where(left_out, "test", split))
-    given = meta["split"].to_list() if "split" in meta.columns else [None]
-    if all(part in ("train", "validation", "test") for part in given):
-        return np.asarray(given, dtype=str)
-    return split_by_star(
-        star, types, seed=config.split_seed, shares=(config.validation, config.test)
-    )
 
 
 def train(

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.grid import SPEED_OF_LIGHT
-from spectype.simulate import calibration
 from spectype.simulate.memory import Star
 from spectype.simulate.objects import Target
-from spectype.simulate.physics import emergent_flux
+from spectype.starlight import calibration
+from spectype.starlight.physics import emergent_flux
 
 Floats = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """LAMOST as it meets a star's light: air, resolution, two arms, sky, noise, faults.
 
-`observe` turns light on the fine grid of `spectype.simulate.physics.WAVE` into what a LAMOST
+`observe` turns light on the fine grid of `spectype.starlight.physics.WAVE` into what a LAMOST
 low-resolution file holds: flux, inverse variance and masks on 10**(3.5682 + 1e-4 i).
 
 Sources. Resolution and arms: Cui et al. 2012 (RAA 12, 1197): R ~ 1800 with the slit at two
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
 from spectype.simulate.light import redden, rotate, shift
-from spectype.simulate.physics import STEP, WAVE
+from spectype.starlight.physics import STEP, WAVE
 
 Floats = NDArray[np.float64]
 FIRST_LOG, LOG_STEP = 3.5682, 1e-4
@@ -227,7 +227,7 @@ def observe(light: Floats, conditions: Conditions, rng: np.random.Generator) -> 
     Parameters
     ----------
     light : ndarray, shape (len(WAVE),)
-        Flux per wavelength at the star, rest frame, on `spectype.simulate.physics.WAVE`.
+        Flux per wavelength at the star, rest frame, on `spectype.starlight.physics.WAVE`.
     conditions : Conditions
         S/N, velocity, rotation, reddening, pixels.
     rng : numpy.random.Generator

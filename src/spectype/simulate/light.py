@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.grid import SPEED_OF_LIGHT
-from spectype.simulate.physics import STEP, WAVE
+from spectype.starlight.physics import STEP, WAVE
 
 Floats = NDArray[np.float64]
 # Interstellar features: vacuum wavelength, full width, equivalent width for E(B-V) = 1 [Angstrom].

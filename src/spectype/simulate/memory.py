@@ -29,10 +29,10 @@ from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import run_chain, standard_chain, to_data
 from spectype.dataset.store import Store, StoreWriter, encode
 from spectype.simulate import objects
-from spectype.simulate.calibration import COOLEST, HOTTEST
 from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.objects import Target
 from spectype.simulate.templates import Grid, Node, compute
+from spectype.starlight.calibration import COOLEST, HOTTEST
 
 #: Scatter of the types that catalogues give to weak-lined stars [subclass].
 WEAK_LINED_SPREAD = 3.0

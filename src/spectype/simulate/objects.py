@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.grid import SPEED_OF_LIGHT
-from spectype.simulate import calibration
 from spectype.simulate.light import shift
-from spectype.simulate.physics import STEP, WAVE
 from spectype.simulate.templates import WHITE_DWARFS, Grid, Node, mixture, white_dwarf
+from spectype.starlight import calibration
+from spectype.starlight.physics import STEP, WAVE
 
 Floats = NDArray[np.float64]
 

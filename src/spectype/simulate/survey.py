@@ -25,10 +25,10 @@ from spectype.simulate import layouts, objects
 from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.layouts import LAYOUTS, Layout
 from spectype.simulate.objects import KINDS, Target
-from spectype.simulate.physics import WAVE
 from spectype.simulate.plan import Plan, make_plan, read_weights
 from spectype.simulate.records import COLUMNS, catalogue_line, header_of, truth_row
 from spectype.simulate.templates import Grid, Node, compute
+from spectype.starlight.physics import WAVE
 
 CATALOGUE, TRUTH, TREE = "catalogue.csv", "truth.parquet", "fits"
 _MIX = (0.15, 0.45, 0.40)  # shares of LAYOUTS among the plates

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.simulate import calibration
-from spectype.simulate.physics import emergent_flux
+from spectype.starlight import calibration
+from spectype.starlight.physics import emergent_flux
 
 Floats = NDArray[np.float64]
 Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES

@@ -24,6 +24,7 @@ from spectype.core.files import MANIFEST, atomic_path, check_writable_folder, re
 from spectype.dataset.store import Store
 from spectype.generate.harmonise import Harmonised, harmonise
 from spectype.study.audit_scores import HONEST, KEPT_OUT, PLAIN, RARE, STUDY, Case, score_cases
+from spectype.study.recipes import AuditConfig
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,50 +35,6 @@ FEWEST = 3  #: real O stars that make a library worth keeping out
 LEAST_TO_LEARN = 8  #: real spectra without which the generator does not train
 
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class AuditConfig:
-    """Sizes of the audit; the defaults take some minutes on two cores.
-
-    Parameters
-    ----------
-    per_type : int
-        Spectra a type; the O class is filled up to it. The study had 1,400.
-    folds : int
-        Parts of the honest protocol: each star is tested once, by networks that have not
-        seen it.
-    leave_out : tuple of str
-        Libraries to keep out, one after the other; by default those with 3 or more O stars.
-    gan_epochs : int
-        Of the reference GAN. The study had 8,000.
-    epochs : int
-        Of the reference network. The study had 140.
-    dense : int
-        Units of its dense layer. The study had 11,500.
-    as_published : bool
-        The network as the study's code had it, not convolving along wavelength.
-    seed : int
-        Of samples, splits, weights.
-    threads : int
-        CPU threads; 0 leaves the choice to torch.
-    """
-
-    per_type: int = 200
-    folds: int = 3
-    leave_out: tuple[str, ...] = ()
-    gan_epochs: int = 1000
-    epochs: int = 20
-    dense: int = 256
-    as_published: bool = False
-    seed: int = 1
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("per_type", 10), ("folds", 2), ("gan_epochs", 1), ("epochs", 1),
-                            ("dense", 1)):  # fmt: skip
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} is {getattr(self, name)}, must be {least} at least")
 
 
 @dataclass(frozen=True)
@@ -274,8 +231,8 @@ class _Work:
 
     def generator(self, name: str, rare: Bools) -> Any:
         """The reference GAN that has learnt from these spectra alone."""
-        from spectype.generate.gan import GanConfig
         from spectype.generate.gan_training import train_reference
+        from spectype.generate.recipes import GanConfig
         from spectype.generate.registry import load_generator
 
         folder = self.folder / "generators" / name
@@ -316,7 +273,7 @@ class _Work:
         import polars as pl
 
         from spectype.study.fitting import fit_types
-        from spectype.study.network import ReferenceConfig
+        from spectype.study.recipes import ReferenceConfig
 
         c, real = self.config, self.real
         extra = len(flux) - len(real)

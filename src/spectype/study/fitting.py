@@ -25,7 +25,8 @@ from spectype.core.files import atomic_path, write_json
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
 from spectype.learn import checkpoint
-from spectype.study.network import N_PIX, Prepare, ReferenceBody, ReferenceConfig
+from spectype.study.network import N_PIX, Prepare, ReferenceBody
+from spectype.study.recipes import ReferenceConfig
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

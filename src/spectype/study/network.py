@@ -8,7 +8,6 @@ they never slid along wavelength. Here they do; `as_published` brings the old ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spectype.core import kinds, mk
-from spectype.core.errors import DataError, UsageError
+from spectype.core.errors import DataError
 from spectype.core.grid import log_grid
 from spectype.learn.targets import N_BINS
+from spectype.study.recipes import ReferenceConfig
 
 KIND = "reference"
 N_PIX = 3500  #: pixels of the study's spectra
@@ -28,46 +28,6 @@ FIRST, LAST = 3700.0, 8671.6  #: of the cut that the study describes [Angstrom]
 SKIPPED = 2  #: pixels; its code cut [2:3502] of LAMOST's, which ends at 8287 Angstrom
 SMOOTH = 3  # pixels of its moving average
 GAP = 101  # a missing pixel takes the mean of the good ones in so many around it
-
-
-@dataclass(frozen=True)
-class ReferenceConfig:
-    """The study's network and its training.
-
-    Parameters
-    ----------
-    filters : tuple of int
-        Filters of the convolutions, each followed by a max-pool of 2.
-    kernel : int
-        Kernel of the convolutions [pixels].
-    dense : int
-        Units of the dense layer. The study's 11,500 make 125 million weights, 0.6 s a step
-        on one core; a few hundred serve as well.
-    as_published : bool
-        Give the spectrum as one step of 3,500 channels, as the study's code did, cut at
-        pixels 2 to 3502 (3702-8287 Angstrom); nothing is convolved along wavelength then.
-    epochs : int
-        Passes over the training spectra.
-    batch : int
-        Spectra a step.
-    learning_rate : float
-        Of Adam.
-    """
-
-    filters: tuple[int, ...] = (10, 20, 40, 50)
-    kernel: int = 3
-    dense: int = 11_500
-    as_published: bool = False
-    epochs: int = 140
-    batch: int = 32
-    learning_rate: float = 1e-3
-
-    def __post_init__(self) -> None:
-        for name in ("kernel", "dense", "epochs", "batch", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"{name} must be positive, not {getattr(self, name)}")
-        if not self.filters or min(self.filters) <= 0 or len(self.filters) > 8:
-            raise UsageError("filters must be one to eight positive numbers")
 
 
 class Prepare(nn.Module):

@@ -18,10 +18,10 @@ from spectype.core.files import check_writable_folder, read_manifest, write_json
 from spectype.dataset.store import Store
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.session import choose_device
+from spectype.learn.split import make_split
 from spectype.learn.targets import make_targets
-from spectype.learn.training import make_split
 from spectype.study.fitting import Fit, prepared
-from spectype.study.network import ReferenceConfig
+from spectype.study.recipes import ReferenceConfig
 from spectype.study.training import train_reference
 
 log = logging.getLogger("spectype")

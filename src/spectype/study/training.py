@@ -28,10 +28,12 @@ from spectype.dataset.store import Store
 from spectype.learn import checkpoint, series
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.session import choose_device
+from spectype.learn.split import make_split
 from spectype.learn.targets import make_targets
-from spectype.learn.training import make_split, type_counts
+from spectype.learn.training import type_counts
 from spectype.study.fitting import Fit, prepared
-from spectype.study.network import ReferenceConfig, describe
+from spectype.study.network import describe
+from spectype.study.recipes import ReferenceConfig
 
 if TYPE_CHECKING:
     pass

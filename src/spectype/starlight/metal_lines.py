@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.grid import air_to_vacuum
-from spectype.simulate.gas import ELEMENTS, K_ERG, K_EV, LIGHT, MASS_H, Gas, partition
+from spectype.starlight.gas import ELEMENTS, K_ERG, K_EV, LIGHT, MASS_H, Gas, partition
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class MetalLine:
 @lru_cache(maxsize=1)
 def line_list() -> tuple[MetalLine, ...]:
     """All lines of the package's list, by wavelength."""
-    text = files("spectype.simulate").joinpath("atomic_lines.txt").read_text(encoding="utf-8")
+    text = files("spectype.starlight").joinpath("atomic_lines.txt").read_text(encoding="utf-8")
     found = []
     for row in text.splitlines():
         if row.startswith("#") or not row.strip():

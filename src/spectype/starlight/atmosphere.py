@@ -15,8 +15,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.simulate.gas import Gas, solve
-from spectype.simulate.opacity import rosseland
+from spectype.starlight.gas import Gas, solve
+from spectype.starlight.opacity import rosseland
 
 Floats = NDArray[np.float64]
 DEPTHS: Floats = np.logspace(-5.5, 1.8, 44)  # Rosseland optical depth

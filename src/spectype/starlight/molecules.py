@@ -21,7 +21,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.simulate.gas import (
+from spectype.starlight.gas import (
     ELEMENTS,
     K_ERG,
     LIGHT,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.simulate.gas import K_ERG, K_EV, Gas
+from spectype.starlight.gas import K_ERG, K_EV, Gas
 
 Floats = NDArray[np.float64]
 RYDBERG_EV = 13.598
@@ -164,6 +164,6 @@ def _helium(w: Floats, gas: Gas) -> Floats:
 
 
 def _partition(name: str, stage: int, temperature: Floats) -> Floats:
-    from spectype.simulate.gas import partition
+    from spectype.starlight.gas import partition
 
     return partition(name, stage, temperature)

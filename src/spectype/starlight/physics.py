@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
-from spectype.simulate import hydrogen, metal_lines, molecules
-from spectype.simulate.atmosphere import Atmosphere, model
-from spectype.simulate.gas import K_EV, Gas
-from spectype.simulate.opacity import C2, continuous
+from spectype.starlight import hydrogen, metal_lines, molecules
+from spectype.starlight.atmosphere import Atmosphere, model
+from spectype.starlight.gas import K_EV, Gas
+from spectype.starlight.opacity import C2, continuous
 
 Floats = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.simulate.gas import K_ERG, K_EV, LIGHT, MASS_H, Gas, partition
-from spectype.simulate.opacity import RYDBERG_EV, occupation
+from spectype.starlight.gas import K_ERG, K_EV, LIGHT, MASS_H, Gas, partition
+from spectype.starlight.opacity import RYDBERG_EV, occupation
 
 Floats = NDArray[np.float64]
 _K = {

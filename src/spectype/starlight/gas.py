@@ -40,7 +40,7 @@ class Element:
 
 def _read() -> dict[str, Element]:
     found = {}
-    text = files("spectype.simulate").joinpath("elements.txt").read_text(encoding="utf-8")
+    text = files("spectype.starlight").joinpath("elements.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         if line.startswith("#"):
             continue

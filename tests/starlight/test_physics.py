@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from spectype.core.errors import UsageError
 from spectype.core.indices import measure
 from spectype.core.spectra import Spectra
-from spectype.simulate import calibration, gas, hydrogen, metal_lines, molecules, opacity
-from spectype.simulate.atmosphere import DEPTHS, model
 from spectype.simulate.instrument import line_spread, pixels
-from spectype.simulate.physics import WAVE, emergent_flux, wind
+from spectype.starlight import calibration, gas, hydrogen, metal_lines, molecules, opacity
+from spectype.starlight.atmosphere import DEPTHS, model
+from spectype.starlight.physics import WAVE, emergent_flux, wind
 
 
 def star(code: float, height: float = 0.0, feh: float = 0.0) -> np.ndarray:

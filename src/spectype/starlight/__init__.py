@@ -1,0 +1,1 @@
+"""What light leaves a star? Model atmospheres, opacities, lines and molecules, in numpy alone."""

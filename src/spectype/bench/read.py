@@ -115,7 +115,7 @@ def measure(files: Sequence[str], *, rounds: int = 5) -> ReadSpeed:
         raise UsageError(f"cannot measure in {rounds} rounds", remedy="give --rounds 1 or more")
     readers: dict[str, Callable[[str], object]] = {
         "spectype": read,
-        GUNZIP: _gunzip,
+        GUNZIP: gunzip_alone,
         "astropy": read_by_astropy,
         ZLIB: _gunzip_by_zlib,
     }
@@ -137,7 +137,8 @@ def measure(files: Sequence[str], *, rounds: int = 5) -> ReadSpeed:
     )
 
 
-def _gunzip(path: str) -> bytes:
+def gunzip_alone(path: str) -> bytes:
+    """The bytes of a gzipped file: what no reader can be faster than."""
     with open(path, "rb") as file:  # noqa: PTH123 (as fast as it goes)
         return igzip.decompress(file.read())  # type: ignore[no-untyped-call,no-any-return]
 

@@ -52,6 +52,49 @@ def read(
 
 
 @app.command
+def classify(
+    *paths: Path,
+    n: int = 1000,
+    rounds: int = 5,
+    against: Path | None = None,
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Measure how fast files become rows of types on one core.
+
+    Beside decompression alone, which no reader can be faster than, our reading and our network
+    alone, and with --against another release of spectype, in turns on the same files.
+
+    Example: `spectype bench classify raw/ --n 1000`
+
+    Parameters
+    ----------
+    paths
+        Folders (searched to any depth) or files, gzipped LAMOST spectra.
+    n
+        Number of files, evenly spread over those found.
+    rounds
+        Times that each does all files.
+    against
+        Folder src of another checkout: `git worktree add ../first first`, then ../first/src.
+    json_
+        Print JSON instead of a table.
+    """
+    from spectype.bench.classify import OURS, measure
+    from spectype.bench.read import find_files
+
+    result = measure(find_files(paths, n=n), rounds=rounds, against=against)
+    if json_:
+        print(json.dumps(result.as_dict(), indent=1))
+        return 0
+    print(f"{result.n_files} files, one core")
+    for name, seconds in result.seconds.items():
+        ratio = "" if name == OURS else f"{result.ratio(name):8.2f} of ours"
+        peak = f"{result.megabytes[name]:8.0f} MB" if name in result.megabytes else ""
+        print(f"{name:24s}{1e3 * seconds:8.3f} ms{1 / seconds:8.0f} a second{ratio}{peak}")
+    return 0
+
+
+@app.command
 def gan(
     *,
     steps: int = 20,

@@ -58,7 +58,8 @@ def test_fault_is_a_step_between_the_arms():
 def test_real_kinds_are_told_apart():
     table = pl.DataFrame(
         {
-            "kind": ["star", "star", "unknown", "unknown", "white dwarf", "other"],
+            "true_kind": ["star", "star", "unknown", "unknown", "white dwarf", "other"],
+            "kind": ["star", "star", "galaxy", "star", "white dwarf", "star"],
             "survey": ["lamost", "miles", "LAMOST LRS", "miles", "calspec", "miles"],
             "true_type": ["A", None, None, None, None, None],
             "star_id": list("abcdef"),
@@ -70,6 +71,8 @@ def test_real_kinds_are_told_apart():
     # An unlabelled star of a library is no stranger, and no test of false alarms either.
     assert found["kind"].to_list() == ["star", "unknown to the survey", "white dwarf"]
     assert found["star_id"].to_list() == ["a", "c", "e"]
+    scores = {s.kind: s for s in strangers.score_strangers(found)}
+    assert scores["white dwarf"].named.value == 1 and scores["unknown to the survey"].named is None
 
 
 def test_shares_are_counted_at_the_models_limit(predictions):
@@ -102,7 +105,9 @@ def test_run_judges_real_simulated_and_broken(tmp_path: Path, monkeypatch, made,
 
     monkeypatch.setattr(strangers, "load_model", lambda folder: load_model())
     monkeypatch.setattr(strangers, "simulated", lambda **options: made)
-    some = predictions.head(20).with_columns(kind=pl.lit("star"), flags=pl.lit(0, dtype=pl.Int64))
+    some = predictions.head(20).with_columns(
+        true_kind=pl.lit("star"), kind=pl.lit("star"), flags=pl.lit(0, dtype=pl.Int64)
+    )
     table = strangers.run_strangers(tmp_path, Rows(), some)  # type: ignore[arg-type]
     assert table.equals(pl.read_parquet(tmp_path / strangers.FILE))
     counts = dict(table.group_by("kind").len().iter_rows())

@@ -177,9 +177,9 @@ def toy(tmp_path_factory) -> tuple[Store, pl.DataFrame]:
         for i, t in enumerate(said["type"])
     ]  # fmt: skip
     store = writer.close(rows, {"chain": to_data(standard_chain())})
-    truth = store.meta.select("row", "star_id", "survey", "kind", "synthetic",
+    truth = store.meta.select("row", "star_id", "survey", "synthetic", true_kind="kind",
                               true_type="type", true_code="code")  # fmt: skip
-    return store, pl.concat([said, truth], how="horizontal")
+    return store, pl.concat([said.drop("survey"), truth], how="horizontal")
 
 
 def test_run_is_typed_again_under_every_stress(toy, tmp_path: Path, monkeypatch):

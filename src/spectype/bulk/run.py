@@ -32,6 +32,7 @@ from spectype.core.errors import Interrupted, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.names import as_text
 from spectype.core.progress import progress
+from spectype.dataset.preprocess import RestFrame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,7 +159,14 @@ def prepare(
     if config.system not in SYSTEMS:
         raise UsageError(f"unknown system {config.system!r}", remedy="mk or survey")
     settings = {k: v for k, v in asdict(config).items() if k not in _HOW_NOT_WHAT}
-    same = identity(load_model(config.model), settings, list(output_schema(config)))
+    model = load_model(config.model)
+    if config.velocity and any(isinstance(step, RestFrame) for step in model.chain):
+        raise UsageError(
+            "the model sees spectra moved to rest, without their velocities",
+            path=model.folder,
+            remedy="leave --velocity, or use a model built without --rest-frame",
+        )
+    same = identity(model, settings, list(output_schema(config)))
     with planning(folder):
         first = next(names, None)
         if first is None:

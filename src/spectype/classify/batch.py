@@ -17,6 +17,7 @@ from spectype.classify import columns
 from spectype.classify.columns import digits, schema
 from spectype.classify.quality import LEAST_COVERAGE
 from spectype.classify.runtime import DEFAULT, Model
+from spectype.classify.velocity import velocity_schema, with_velocity
 from spectype.core.errors import SpectypeError
 from spectype.core.grid import aligned, place
 from spectype.core.indices import measure
@@ -53,6 +54,9 @@ class ClassifyConfig:
         Processes; 0 takes all cores for many files and one for few.
     shard : str
         ``i/n`` types every n-th file, beginning with the i-th (1 to n).
+    velocity : bool
+        Add the radial velocity and its error, ``rv`` and ``rv_error`` [km/s], as columns after
+        the others.
     indices : bool
         Add line indices and equivalent widths with their errors, as columns after the others.
     """
@@ -64,6 +68,7 @@ class ClassifyConfig:
     unit: str | None = None
     workers: int = 0
     shard: str = "1/1"
+    velocity: bool = False
     indices: bool = False
 
 
@@ -192,10 +197,13 @@ def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
 
     table = pl.DataFrame(schema=output_schema(config))
     if batch.names:
-        rows = model.rows(_ready(batch, model), system=config.system)
+        ready = _ready(batch, model)
+        rows = model.rows(ready, system=config.system)
         rows["path"] = batch.names
         rows["error"] = [own or said for own, said in zip(batch.faults, rows["error"])]
         table = columns.table(rows)
+        if config.velocity:
+            table = with_velocity(table, ready)
         if batch.extra:
             table = table.hstack(pl.concat(batch.extra))
     if not batch.errors:
@@ -262,7 +270,8 @@ def index_schema() -> dict[str, Any]:
 
 def output_schema(config: ClassifyConfig) -> dict[str, Any]:
     """Polars types of the output's columns, in order."""
-    return schema() | (index_schema() if config.indices else {})
+    velocity = velocity_schema() if config.velocity else {}
+    return schema() | velocity | (index_schema() if config.indices else {})
 
 
 def error_row(path: str, problem: str, config: ClassifyConfig) -> pl.DataFrame:

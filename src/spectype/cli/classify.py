@@ -20,8 +20,9 @@ def classify(
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
 
     Exit status: 0 all typed; 3 some rows carry an error; 2 bad usage; 1 nothing could be done.
-    An interrupted run is resumed by the same command. With --indices, line indices and
-    equivalent widths [Angstrom, magnitude or ratio] follow as further columns.
+    An interrupted run is resumed by the same command. With --velocity, the radial velocity and
+    its error [km/s] follow as further columns; with --indices, line indices and equivalent widths
+    [Angstrom, magnitude or ratio].
 
     Example: `spectype classify spec-*.fits.gz --output types.csv`
 

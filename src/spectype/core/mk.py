@@ -74,8 +74,8 @@ _COMPANION = re.compile(rf"\s*\+\s*(?=[a-z]*[{TYPES}DWLT])")
 _DOUBT = re.compile(r"\s*[:?~]")
 _NOISE = re.compile(r"\s*(?:\+?[.?]{2,}|\+\?|\+$|[,;.*_])|\s+")
 _MARK = re.compile(
-    r"\s*(\(\(f[*+]?\)\)|\(\([en]\)\)|\([A-Za-z0-9*+ ]+\)"
-    r"|shell|comp|subdwarf|weak|strong|var|va|wk|met|lB|lamBoo|nn|sh|sp|EM|em"
+    r"\s*(\(\(f[*+]?\)\)|\(\([en]\)\)|\([A-Za-z0-9*+ _-]+\)"
+    r"|shell|comp|subdwarf|weak|strong|var|va|wk|met|lB|lamBoo|nn|sh|sp|sb|EM|em"
     r"|(?:Fe|CN|CH|Ca|Ba|Sr|Si|Cr|Eu|Mn|Hg|He|Ti|Mg|Zr|Hdel|C2|C|N|S)(?:[+-]?\d(?:\.\d+)?)?"
     r"|f[*+]?|[ehkmnpqsvwzE])",
     re.ASCII,
@@ -134,7 +134,7 @@ class MK:
         prefix = self.luminosity_detail if self.luminosity_detail in _PREFIXES else ""
         body = self.type if self.range is None else _format_range(*self.range)
         if self.range is None and not math.isnan(self.code):
-            body = _exact(self.code)
+            body = exact(self.code)
         marks = self.peculiarities.split()
         if prefix.endswith("sd") or "VI" in self.luminosity_detail:
             marks = [mark for mark in marks if mark != "subdwarf"]
@@ -240,17 +240,22 @@ def format_code(code: float, half: bool = True) -> str:
     if math.isnan(code):
         return ""
     steps = 2 if half else 1
-    return _exact(math.floor(code * steps + 0.5) / steps)
+    return exact(math.floor(code * steps + 0.5) / steps)
 
 
-def _exact(code: float) -> str:
+def exact(code: float) -> str:
+    """Print a decimal code without rounding it.
+
+    >>> exact(42.25)
+    'G2.25'
+    """
     type, subclass = split(code)
     return f"{type}{subclass:.10g}"
 
 
 def _format_range(low: float, high: float) -> str:
-    end = _exact(high)
-    return f"{_exact(low)}-{end[1:] if end[0] == type_of(low) else end}"
+    end = exact(high)
+    return f"{exact(low)}-{end[1:] if end[0] == type_of(low) else end}"
 
 
 def _normalise(text: str) -> str:
@@ -266,7 +271,7 @@ def _normalise(text: str) -> str:
 def _parse_star(text: str, stripped: str) -> MK:
     if am := _AM_STAR.match(stripped):
         stripped = am.group(1) + am.group(2).strip(".") + "m" + stripped[am.end() :]
-    head = re.match(rf"(usd|esd|sd|d|g)?\s*([{TYPES}])", stripped)
+    head = re.match(rf"(?:(usd|esd|sd|d|g):?)?\s*([{TYPES}])", stripped)
     if head is None:
         return MK(text=text, kind="other", unparsed=stripped)
     prefix, type = head.group(1) or "", head.group(2)

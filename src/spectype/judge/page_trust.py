@@ -149,8 +149,17 @@ def strangers_section(found: Sequence[Flagged]) -> str:
         "made by another code than that which trained the score.</p>"
         + pair(
             table(
-                ("what", "origin", "spectra", "flagged"),
-                [[s.kind, escape(s.origin), f"{s.share.n:,}", share_text(s.share)] for s in odd],
+                ("what", "origin", "spectra", "flagged", "kind right"),
+                [
+                    [
+                        s.kind,
+                        escape(s.origin),
+                        f"{s.share.n:,}",
+                        share_text(s.share),
+                        "-" if s.named is None else share_text(s.named),
+                    ]
+                    for s in odd
+                ],
                 caption="To be flagged.",
             ),
             table(

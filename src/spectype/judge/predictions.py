@@ -55,8 +55,9 @@ def predict_test(run: str | Path, store: Store, *, system: str = "mixed") -> pl.
     Returns
     -------
     polars.DataFrame
-        The classify columns and ``true_type``, ``true_code``, ``true_luminosity``, ``survey``,
-        ``kind``, ``row``, ``star_id``, ``synthetic``; also in ``predictions.parquet``.
+        The classify columns and ``true_type``, ``true_code``, ``true_luminosity``,
+        ``true_kind``, ``survey``, ``row``, ``star_id``, ``synthetic``; also in
+        ``predictions.parquet``.
 
     Raises
     ------
@@ -80,10 +81,11 @@ def predict_test(run: str | Path, store: Store, *, system: str = "mixed") -> pl.
     rows = test["row"].to_numpy()
     table = predict_rows(model, store, rows, survey=in_system(test["survey"], system))
     truth = test.select(
-        "row", "star_id", "survey", "kind", "synthetic",
+        "row", "star_id", "survey", "synthetic", true_kind="kind",
         true_type="type", true_code="code", true_luminosity="luminosity",
     )  # fmt: skip
-    predictions = pl.concat([table, truth], how="horizontal")
+    # The store knows a spectrum's survey better than its file, whose word the table has.
+    predictions = pl.concat([table.drop("survey"), truth], how="horizontal")
     with atomic_path(folder / "predictions.parquet") as path:
         predictions.write_parquet(path)
     return predictions

@@ -19,6 +19,7 @@ from spectype.core import mk
 from spectype.core.files import atomic_path
 from spectype.core.flags import Flag
 from spectype.core.grid import STANDARD_GRID
+from spectype.core.kinds import of_label
 from spectype.core.spectra import Spectra, concatenate
 from spectype.dataset.labels import is_pipeline
 from spectype.dataset.preprocess import replace
@@ -37,6 +38,7 @@ EACH = 100  #: simulated spectra of a kind
 #: What a label may say that is no normal star; an unlabelled star of a library is none of them.
 KINDS = ("white dwarf", "carbon", "cataclysmic", "emission", "brown dwarf", "hot subdwarf",
          "S star", "galaxy", "quasar")  # fmt: skip
+_WORDS = {"empty fibre": "empty", "calibration fault": "fault"}  # in the model's words
 _SIMULATED = {"galaxy": "GALAXY", "quasar": "QSO", "white dwarf": "WD", "carbon": "Carbon"}
 _SNR, _SNR_SPREAD = 12.0, 0.4  # of the simulated: median, and standard deviation of the logarithm
 _CARBON_CODES = (52.0, 54.0, 56.0)  # giants at nodes of the template grid
@@ -117,7 +119,8 @@ def run_strangers(
     -------
     polars.DataFrame
         Columns ``kind`` (``star`` for normal ones), ``origin`` (the survey, or how it was
-        made), ``star_id``, ``ood_score``, ``flags``; also in ``strangers.parquet`` of the run.
+        made), ``star_id``, ``ood_score``, ``flags``, ``named`` (the
+        model's word); also in ``strangers.parquet`` of the run.
     """
     import polars as pl
 
@@ -143,7 +146,7 @@ def real(predictions: pl.DataFrame) -> pl.DataFrame:
     """The normal stars and the strangers of a test part; what is neither is left out."""
     import polars as pl
 
-    kinds = np.array(texts(predictions, "kind"), dtype=object)
+    kinds = np.array(texts(predictions, "true_kind"), dtype=object)
     normal = [t in mk.TYPES and t != "" for t in texts(predictions, "true_type")]
     # A survey's "unknown" is what its pipeline could not type; a library's has no label.
     unknown = (kinds == "unknown") & is_pipeline(texts(predictions, "survey"))
@@ -156,6 +159,7 @@ def real(predictions: pl.DataFrame) -> pl.DataFrame:
         pl.Series("star_id", texts(predictions, "star_id"), dtype=pl.String),
         "ood_score",
         "flags",
+        pl.Series("named", texts(predictions, "kind"), dtype=pl.String),
     )
     return found.filter(pl.col("kind").is_in(["star", "unknown to the survey", *KINDS]))
 
@@ -171,7 +175,7 @@ def _both_arms(store: Store, known: pl.DataFrame) -> Spectra:
 def _judged(model: Model, spectra: Spectra, kinds: Sequence[str], origin: str) -> pl.DataFrame:
     import polars as pl
 
-    said = model.predict(spectra).select("ood_score", "flags")
+    said = model.predict(spectra).select("ood_score", "flags", named="kind")
     stars = [f"{origin} {i}" for i in range(len(spectra))]
     given = spectra.get("star_id")
     return said.select(
@@ -180,6 +184,7 @@ def _judged(model: Model, spectra: Spectra, kinds: Sequence[str], origin: str) -
         pl.Series("star_id", [g or s for g, s in zip(given, stars, strict=True)], dtype=pl.String),
         "ood_score",
         "flags",
+        "named",
     )
 
 
@@ -191,11 +196,15 @@ class Flagged:
     ----------
     kind, origin : str
     share : Share
+        Flagged.
+    named : Share or None
+        Given the kind that they are; None where the model has no word for it.
     """
 
     kind: str
     origin: str
     share: metrics.Share
+    named: metrics.Share | None = None
 
     def to_data(self) -> dict[str, Any]:
         """As a nested dict for JSON."""
@@ -226,4 +235,9 @@ def score_strangers(table: pl.DataFrame) -> list[Flagged]:
 
 
 def _share(kind: str, origin: str, part: pl.DataFrame) -> Flagged:
-    return Flagged(kind, origin, metrics.share(part["flagged"].to_numpy(), stars=part["star_id"]))
+    stars = part["star_id"]
+    word = _WORDS.get(kind) or of_label(kind)
+    named = None
+    if word is not None and "named" in part.columns:
+        named = metrics.share((part["named"] == word).fill_null(False).to_numpy(), stars=stars)
+    return Flagged(kind, origin, metrics.share(part["flagged"].to_numpy(), stars=stars), named)

@@ -82,9 +82,11 @@ class Safety:
             return 421, f"this server is not {host!r:.80}: use the address that was printed"
         origin, method = headers.get("origin"), scope["method"]
         same = origin is None or origin == f"http://{host}"
-        if not same or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            if not (origin is None and method == "GET" and scope["path"] == "/"):
-                return 403, "another site's page may not ask here"
+        elsewhere = not same or headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        # A link to the page may be followed from anywhere: a terminal in a browser, a note.
+        followed = origin is None and method == "GET" and scope["path"] == "/"
+        if elsewhere and not followed:
+            return 403, "another site's page may not ask here"
         bearer = _matches(headers.get("authorization", "").removeprefix("Bearer "), self.token)
         if bearer:
             return None

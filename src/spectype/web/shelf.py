@@ -5,6 +5,7 @@ A name never comes from a request: a request gives the number of a row, and the 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -59,10 +60,8 @@ class Shelf:
         if not folder.is_dir():
             raise UsageError("is not a folder", path=folder, remedy="name the folder of the files")
         self.moved_to = folder.resolve()
-        try:
+        with contextlib.suppress(OSError):  # a folder that is read-only: good for this session
             write_json(self._memory, {"folder": str(self.moved_to)})
-        except OSError:
-            pass  # a folder that is read-only: good for this session
 
     def find(self, name: str) -> tuple[Path, int | None]:
         """The file and the place in it of a spectrum named in the results.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.runtime import schema
+from spectype.classify.columns import schema
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path
 from spectype.web.filters import Filter

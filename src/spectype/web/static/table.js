@@ -120,7 +120,8 @@ export class TableView {
   select(row) {
     this.current = row; this.address();
     for (const line of document.querySelectorAll("#rows tbody tr")) line.setAttribute("aria-selected", String(Number(line.dataset.row) === row));
-    document.querySelector('#rows tr[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+    const line = document.querySelector('#rows tr[aria-selected="true"]'), box = line?.closest(".scroll");
+    if (box) box.scrollTop = Math.min(Math.max(box.scrollTop, line.offsetTop + line.offsetHeight - box.clientHeight), line.offsetTop - 30);
   }
   async neighbour(step, wanted = () => true) {
     // The next row in this order that is wanted, over as many pages as it takes.

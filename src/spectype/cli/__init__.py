@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "sweep": ("spectype.cli.sweep:sweep", "The reference study's sweeps, beside its figures."),
     "evaluate": ("spectype.cli.evaluate:evaluate", "Judge a run on stars it has not seen."),
     "report": ("spectype.cli.evaluate:report", "Write the report of an evaluated run again."),
+    "serve": ("spectype.cli.serve:serve", "Look at spectra and types in a browser; judge by hand."),
     "demo": ("spectype.cli.demo:demo", "The whole way on a simulated release."),
     "bench": ("spectype.cli.bench:app", "Measure speed against named alternatives."),
     "doctor": ("spectype.cli.doctor:doctor", "Explain a file in words; say what is installed."),

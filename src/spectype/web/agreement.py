@@ -1,0 +1,142 @@
+"""What a review comes to: two reviewers' agreement, and its decisions as a table."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spectype.core import mk
+from spectype.core.errors import UsageError
+from spectype.web.review import COLUMNS, Review
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Formats of an export, with their media types.
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "fits": "application/fits",
+    "vot": "application/x-votable+xml",
+}
+
+
+def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
+    """Cohen's kappa of two raters' categories of the same things.
+
+    Returns
+    -------
+    float or None
+        1 for agreement, 0 for what chance gives; None where there is nothing to compare, or
+        where both always said the same one thing and chance alone would give that.
+
+    References
+    ----------
+    Cohen (1960, Educational and Psychological Measurement 20, 37).
+
+    Examples
+    --------
+    >>> kappa(["O", "O", "B", "B"], ["O", "B", "B", "B"])
+    0.5
+    """
+    if not first:
+        return None
+    names = sorted({*first, *second})
+    place = {name: i for i, name in enumerate(names)}
+    table = np.zeros((len(names), len(names)))
+    for one, other in zip(first, second, strict=True):
+        table[place[one], place[other]] += 1
+    table /= table.sum()
+    chance = float(table.sum(axis=0) @ table.sum(axis=1))
+    return None if chance >= 1.0 else float((np.trace(table) - chance) / (1.0 - chance))
+
+
+def category(decision: dict[str, Any]) -> str:
+    """What a decision says: a type, a kind that is no star, or that the type is rejected."""
+    if decision["kind"] != "star":
+        return str(decision["kind"])
+    star = mk.parse(decision["label"])
+    return star.type or "rejected"
+
+
+def agreement(review: Review, one: str, other: str) -> dict[str, Any]:
+    """How far two reviewers agree on the spectra that both have decided.
+
+    Returns
+    -------
+    dict
+        ``n`` spectra, ``same`` of them, ``kappa``, ``by_type``: for each category its kappa
+        (that category against the rest) and count, ``conflicts``: the spectra they differ on.
+    """
+    says = {name: {d["path"]: category(d) for d in review.all(reviewer=name)}
+            for name in (one, other)}  # fmt: skip
+    shared = [path for path in says[one] if path in says[other]]
+    first, second = ([says[name][path] for path in shared] for name in (one, other))
+    by_type = {}
+    for name in sorted({*first, *second}, key=lambda n: (mk.TYPES + n).find(n)):
+        a, b = ([str(c == name) for c in rated] for rated in (first, second))
+        count = sum(x == name or y == name for x, y in zip(first, second, strict=True))
+        by_type[name] = {"n": count, "kappa": kappa(a, b)}
+    conflicts = [
+        {"path": path, one: a, other: b}
+        for path, a, b in zip(shared, first, second, strict=True)
+        if a != b
+    ]
+    return {
+        "reviewers": [one, other],
+        "n": len(shared),
+        "same": len(shared) - len(conflicts),
+        "kappa": kappa(first, second),
+        "by_type": by_type,
+        "conflicts": conflicts[:1000],
+    }
+
+
+def as_table(review: Review) -> pl.DataFrame:
+    """The decisions that stand, one row each, with the columns of `review.COLUMNS`."""
+    import polars as pl
+
+    rows = [{name: row[name] for name in COLUMNS} for row in review.all()]
+    numbers = {"machine_probability": pl.Float64, "blind": pl.Int64}
+    return pl.DataFrame(rows, schema={name: numbers.get(name, pl.String) for name in COLUMNS})
+
+
+def encoded(table: pl.DataFrame, format: str) -> bytes:
+    """A table as the bytes of a file of this format (a name of `FORMATS`)."""
+    if format not in FORMATS:
+        raise UsageError(f"unknown format {format!r}", remedy=", ".join(FORMATS))
+    if format == "csv":
+        return table.write_csv().encode()
+    buffer = io.BytesIO()
+    if format == "parquet":
+        table.write_parquet(buffer)
+    elif format == "fits":
+        from spectype.classify.output import write_table
+
+        with tempfile.TemporaryDirectory() as folder:
+            write_table(table, target := Path(folder) / "table.fits")
+            return target.read_bytes()
+    else:
+        _votable(table, buffer)
+    return buffer.getvalue()
+
+
+def _votable(table: pl.DataFrame, buffer: io.BytesIO) -> None:
+    """Columns of numbers as they are (empty: NaN, of whole numbers -1), others as text."""
+    from astropy.table import Table
+
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        values = table[name]
+        if values.dtype.is_float():
+            columns[name] = values.fill_null(np.nan).to_numpy()
+        elif values.dtype.is_integer():
+            columns[name] = values.fill_null(-1).cast(int).to_numpy()
+        else:
+            columns[name] = np.array([str("" if v is None else v) for v in values], dtype="U")
+    Table(columns).write(buffer, format="votable")

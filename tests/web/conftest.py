@@ -1,0 +1,77 @@
+"""A small table of types with its spectra, and a server over it without a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from starlette.testclient import TestClient
+
+from spectype.web.app import make_app
+from spectype.web.desk import open_desk
+
+TOKEN = "a-token-for-tests-only"
+BASE = "http://127.0.0.1:8642"
+CODES = (6.0, 12.0, 25.0, 33.0, 42.0, 52.0, 63.0)
+
+
+def spectrum_text(code: float, *, n_pix: int = 1200) -> str:
+    """Columns of a made-up star: a black body with H beta at its place in vacuum."""
+    wave = np.linspace(3800.0, 9000.0, n_pix)
+    flux = 1.0 / wave**5 / np.expm1(1.4388e8 / wave / (40_000.0 - 550.0 * code))
+    flux = flux / np.median(flux) * (1.0 - 0.4 * np.exp(-(((wave - 4862.7) / 8.0) ** 2)))
+    rows = [f"{w:.3f},{f:.5f},{0.02:.3f}" for w, f in zip(wave, flux, strict=True)]
+    return "wave_vacuum,flux,error\n" + "\n".join(rows) + "\n"
+
+
+def make_table(n: int) -> pl.DataFrame:
+    """A table as `classify` writes it, its values known."""
+    code = np.resize(CODES, n)
+    types = ["OBAFGKM"[int(c // 10)] for c in code]
+    return pl.DataFrame(
+        {
+            "path": [f"spectra/{i}.csv" for i in range(n)],
+            "obsid": [str(1000 + i) for i in range(n)],
+            "ra": np.linspace(0, 350, n),
+            "dec": np.linspace(-10, 60, n),
+            "snr": np.linspace(3, 90, n),
+            "type": types,
+            "type_probability": np.linspace(0.5, 1.0, n),
+            **{f"p_{t}": [0.9 if t == own else 0.01 for own in types] for t in "OBAFGKM"},
+            "subclass": [f"{t}{int(c % 10)}" for t, c in zip(types, code, strict=True)],
+            "subclass_code": code,
+            "luminosity": ["V"] * n,
+            "flags": [1 if i < 3 else 0 for i in range(n)],
+            "flag_names": ["LOW_SNR" if i < 3 else "" for i in range(n)],
+            "error": [None] * n,
+            "label": ["B2V" if i % 7 == 0 else types[i] for i in range(n)],
+        },
+        schema_overrides={"error": pl.String},
+    )
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """A parquet table of 28 stars, of whose files seven are there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "spectra").mkdir()
+    for i, code in enumerate(CODES):
+        (tmp_path / "spectra" / f"{i}.csv").write_text(spectrum_text(code))
+    make_table(28).write_parquet(tmp_path / "types.parquet")
+    return tmp_path / "types.parquet"
+
+
+@pytest.fixture
+def client(results):
+    """Requests with the token to a server over the table."""
+    app = make_app(open_desk(results), token=TOKEN)
+    with TestClient(app, base_url=BASE, raise_server_exceptions=False) as found:
+        found.headers["authorization"] = f"Bearer {TOKEN}"
+        yield found
+
+
+@pytest.fixture
+def stranger(client):
+    """The same server, asked without the token."""
+    del client.headers["authorization"]
+    return client

@@ -137,7 +137,85 @@ def bochanski_file() -> bytes:
     return "".join(f"{w:.1f}\t0.5\t0.1\n" for w in wave).encode()
 
 
+def mrs_file() -> bytes:
+    """A LAMOST medium-resolution file: coadds and one exposure, two arms each."""
+    hdus = [fits.PrimaryHDU()]
+    hdus[0].header.update({"TELESCOP": "LAMOST", "OBSID": 601234567, "RA": 10.5})
+    for name in ("COADD_{}", "{}-84220001"):
+        for arm, low, high in (("B", 4950, 5350), ("R", 6300, 6800)):
+            wave = np.arange(low, high, 0.2)
+            columns = {"FLUX": wave * 0 + 3, "IVAR": wave * 0 + 4, "LOGLAM": np.log10(wave)}
+            hdus.append(
+                fits.BinTableHDU.from_columns(
+                    [fits.Column(n, f"{wave.size}D", array=v[None]) for n, v in columns.items()],
+                    name=name.format(arm),
+                )
+            )
+    return to_bytes(hdus)
+
+
+def desi_file() -> bytes:
+    """A DESI coadd of two targets, arms b and r on one grid of 0.8 A."""
+    about = {
+        "TARGETID": np.array([39627, 39628]),
+        "TARGET_RA": np.array([10.5, 20.5]),
+        "TARGET_DEC": np.array([-1.5, 1.5]),
+        "FLUX_R": np.ones(2),
+    }
+    formats = {"i": "K", "f": "D"}
+    table = [fits.Column(n, formats[v.dtype.kind], array=v) for n, v in about.items()]
+    hdus = [fits.PrimaryHDU(), fits.BinTableHDU.from_columns(table, name="FIBERMAP")]
+    for arm, low, high in (("B", 3600, 5800), ("R", 5760, 7620)):
+        wave = low + 0.8 * np.arange(int((high - low) / 0.8) + 1)
+        flux = np.stack([wave * 0 + 2, wave * 0 + 3])
+        mask = np.zeros(flux.shape, np.int32)
+        mask[0, 5] = 4
+        for name, data in (("WAVELENGTH", wave), ("FLUX", flux), ("IVAR", flux), ("MASK", mask)):
+            hdus.append(fits.ImageHDU(data, name=f"{arm}_{name}"))
+    return to_bytes(hdus)
+
+
+def mwm_file(kind: str = "mwmStar") -> bytes:
+    """An SDSS-V file: an optical table and an infrared one, two visits or one star a table."""
+    primary = fits.PrimaryHDU()
+    primary.header.update({"V_ASTRA": "0.6.0", "SDSS_ID": 54392544, "RA": 10.5, "DEC": -1.5})
+    n = 1 if kind == "mwmStar" else 2
+    hdus = [primary]
+    for name, start in (("BOSS/APO", 3.5523), ("APOGEE/APO", 4.179)):
+        log = start + 1e-4 * np.arange(4648)
+        columns = {"flux": log * 0 + 3, "ivar": log * 0 + 4, "pixel_flags": np.zeros(log.size, int)}
+        made = [
+            fits.Column(k, f"{log.size}{'DK'[k == 'pixel_flags']}", array=np.tile(v, (n, 1)))
+            for k, v in columns.items()
+        ]
+        if kind == "mwmStar":
+            made.append(fits.Column("wavelength", f"{log.size}D", array=10 ** log[None]))
+        else:
+            made.append(fits.Column("mjd", "J", array=[59000, 59001]))
+        hdu = fits.BinTableHDU.from_columns(made, name=name)
+        hdu.header.update({"CRVAL": start, "CDELT": 1e-4, "NPIXELS": log.size})
+        hdus.append(hdu)
+    return to_bytes(hdus)
+
+
+def library_file() -> bytes:
+    """A star of a library that is known by its name: wavelength and flux, no word of the frame."""
+    wave = np.arange(4000.0, 6000.0, 1.3)
+    return table_bytes({"WAVELENGTH": wave, "FLUX": np.ones(wave.size)}, OBJECT="HD 1")
+
+
 FILES = {
+    "lamost_mrs": ("med-58025-HIP1_sp05-068.fits.gz", mrs_file()),
+    "desi": ("coadd-main-dark-100.fits", desi_file()),
+    "sdss_v": ("mwmStar-0.6.0-54392544.fits", mwm_file()),
+    "stelib": ("STELIB_v3.2_HD002857.fits", library_file()),
+    "indo_us": ("spEigenStar-55734_000_spectrum.fits", library_file()),
+    "melchiors": ("melchiors__HD1_475111.fits", library_file()),
+    "kesseli": ("kesseli__K70_Gl143-1_kesseli2019.fits", library_file()),
+    "krisciunas": ("Krisciunas2017__hr0099_final_spectrum.fits", library_file()),
+    "mastar": ("mastar_example_000_spectrum.fits", library_file()),
+    "sdss_dr2": ("sdss_dr2__sdssAstar.fits", library_file()),
+    "sdss_cv": ("spec-0306-51637-0004-catB.dat.gz", bochanski_file()),
     "lamost": ("a.fits.gz", lamost_bytes(lamost_rows(), "bintable-coadd")),
     "sdss": ("a.fits", sdss_spec()),
     "jacoby": ("jc_17.fits", jacoby_file()),
@@ -147,7 +225,8 @@ FILES = {
     "sdss_templates": ("a.fits", pyhammer_file()),
     "bochanski": ("M00_SDSS_bochanski2007.txt.gz", bochanski_file()),
 }
-FRAMES = dict.fromkeys(FILES, "vacuum") | dict.fromkeys(("jacoby", "miles", "pickles"), "air")
+AIR = ("jacoby", "miles", "pickles", "stelib", "indo_us", "melchiors", "krisciunas")
+FRAMES = dict.fromkeys(FILES, "vacuum") | dict.fromkeys(AIR, "air")
 META = {
     "path", "index", "survey", "layout", "object", "obsid", "ra", "dec", "class", "subclass",
     "redshift", "snr", "snr_u", "snr_g", "snr_r", "snr_i", "snr_z", "star_id", "has_errors",
@@ -163,8 +242,8 @@ def test_each_survey_keeps_the_contract(tmp_path, survey) -> None:
     assert [other.name for other in SURVEYS if other.recognise(source)] == [survey.name]
     spectra = read(path)
     assert set(spectra.meta) >= META
-    assert spectra.get("survey") == [survey.name]
-    assert spectra.get("wave_frame") == [FRAMES[survey.name]]
+    assert set(spectra.get("survey")) == {survey.name}
+    assert set(spectra.get("wave_frame")) == {FRAMES[survey.name]}
     assert spectra.wave.dtype == np.float64
     assert (spectra.flux.dtype, spectra.ivar.dtype) == (np.float32, np.float32)
     assert spectra.mask.dtype == bool
@@ -233,6 +312,32 @@ def test_jacoby_names_and_addresses() -> None:
         jacoby.file_name(162)
 
 
+def test_medium_resolution_joins_the_arms_of_the_coadd(tmp_path) -> None:
+    spectra = read(write(tmp_path / "a.fits", mrs_file()))
+    assert (spectra.get("obsid"), spectra.get("ra")) == (["601234567"], [10.5])
+    assert np.isclose(spectra.wave[0], 4950) and np.isclose(spectra.wave[-1], 6799.8)
+    assert "2 arms of single exposures left out" in spectra.get("notes")[0]
+
+
+def test_desi_gives_a_target_a_row_with_its_arms_joined(tmp_path) -> None:
+    spectra = read(write(tmp_path / "a.fits", desi_file()))
+    assert spectra.get("obsid") == ["39627", "39628"]
+    assert spectra.get("ra") == [10.5, 20.5]
+    step = np.diff(spectra.wave)
+    assert np.allclose(step, 0.8)  # pixels of both arms are one pixel where they overlap
+    overlap = (spectra.wave > 5760) & (spectra.wave < 5800)
+    assert np.allclose(spectra.ivar[1][overlap], 6) and np.allclose(spectra.flux[1], 3)
+    assert np.flatnonzero(spectra.mask[0]).tolist() == [5]
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("mwmStar", 1), ("mwmVisit", 2)])
+def test_sdss_v_reads_the_optical_tables(tmp_path, kind, rows) -> None:
+    spectra = read(write(tmp_path / "a.fits", mwm_file(kind)))
+    assert spectra.get("layout") == [kind] * rows
+    assert np.isclose(spectra.wave[0], 10**3.5523)
+    assert "1 infrared tables left out" in spectra.get("notes")[0]
+
+
 def test_calspec_quality_says_good(tmp_path) -> None:
     spectra = read(write(tmp_path / "a.fits", calspec_file()))
     assert np.flatnonzero(spectra.mask[0]).tolist() == list(range(395, 400))
@@ -256,7 +361,7 @@ def test_real_library_files_are_read_as_their_labels_say(real_data) -> None:
     """A quarter of the files of each library, all of small ones."""
     with (real_data / "labels.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if not row["survey"].startswith("LAMOST")]
-    generic = {"sdss_faststars", "sdss_cv"}  # bare text on the SDSS grid
+    generic = {"sdss_faststars"}  # bare text on the SDSS grid
     seen: dict[str, list[str]] = {}
     for row in rows:
         paths = seen.setdefault(row["survey"], [])
@@ -272,14 +377,15 @@ def test_real_library_files_are_read_as_their_labels_say(real_data) -> None:
         assert set(spectra.get("survey")) == {survey}, row["path"]
         assert not spectra.mask.all(axis=1).any(), row["path"]
         low = float(row["wave_min"])
-        if survey not in ("calspec", "sdss_eigenstar"):  # their table gives the optical part
+        # Of these the table of labels gives the good part.
+        if survey not in ("calspec", "sdss_eigenstar", "krisciunas", "stelib", "mastar"):
             low = float(air_to_vacuum(low)) if frame == "air" else low
             assert abs(spectra.wave[0] - low) < 0.06, row["path"]
             assert abs(spectra.n_pix - int(row["n_pix"])) <= 1
         if len(spectra) == 1 and spectra.get("subclass")[0]:
             assert row["subclass"].startswith(spectra.get("subclass")[0]), row["path"]
-    assert sum(map(len, seen.values())) > 1400
-    assert len(seen) == 9
+    assert sum(map(len, seen.values())) > 1900
+    assert len(seen) == 16
 
 
 @pytest.mark.real

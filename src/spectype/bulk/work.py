@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from spectype.bulk.folder import Piece, Results, digest
@@ -168,6 +169,12 @@ class Keeper:
         self.pieces.append(piece)
 
 
+@lru_cache(maxsize=1)
+def _handle(config: ClassifyConfig) -> Callable[[Task], pl.DataFrame]:
+    """The model stays loaded from one shard to the next."""
+    return Typing(config).start()
+
+
 def type_shard(folder: Any, shard: int, config: ClassifyConfig) -> list[Piece]:
     """Type one shard of the plan in `folder`, in this process; the pieces that were written.
 
@@ -176,7 +183,7 @@ def type_shard(folder: Any, shard: int, config: ClassifyConfig) -> list[Piece]:
     from pathlib import Path
 
     results = Results(Path(folder))
-    handle = Typing(config).start()
+    handle = _handle(config)
     keeper = Keeper(results)
     pieces = results.pieces(shard)
     for task in tasks(results, [shard], lambda number: results.done(pieces, number)):

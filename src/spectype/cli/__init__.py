@@ -26,7 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("spectype.cli.evaluate:report", "Write the report of an evaluated run again."),
     "demo": ("spectype.cli.demo:demo", "The whole way on a simulated release."),
     "bench": ("spectype.cli.bench:app", "Measure speed against named alternatives."),
-    "doctor": ("spectype.cli.doctor:doctor", "Say what is installed and what works."),
+    "doctor": ("spectype.cli.doctor:doctor", "Explain a file in words; say what is installed."),
 }
 
 #: Options of every verb: how much is said on the way, as the lowest level of our log.

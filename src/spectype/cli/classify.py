@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from spectype.bulk.run import classify as classify_paths
 from spectype.classify.batch import ClassifyConfig
+from spectype.core.errors import UsageError
 
 
 def classify(
     *paths: Annotated[str, Parameter(allow_leading_hyphen=True)],
     output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = "-",
     shard_size: int = 4096,
+    dask: str | None = None,
     config: Annotated[ClassifyConfig, Parameter(name="*")] = ClassifyConfig(),  # noqa: B008
 ) -> int:
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
@@ -36,10 +39,19 @@ def classify(
         shards: any number of spectra in little memory; without PATHS its own list goes on.
     shard_size
         Inputs a shard of such a folder.
+    dask
+        Type the shards of a folder on a cluster: the address of a Dask scheduler, local, or slurm.
     """
     if config.workers is None:
         config = replace(config, workers=0)
-    counts = classify_paths(paths, output, config=config, size=shard_size)
+    if dask is None:
+        counts = classify_paths(paths, output, config=config, size=shard_size)
+    elif output.endswith("/") or Path(output).is_dir():
+        from spectype.bulk.cluster import classify_on_cluster
+
+        counts = classify_on_cluster(paths, output, dask, config=config, size=shard_size)
+    else:
+        raise UsageError("--dask writes to a folder", remedy="give --output NAME/")
     if output != "-":
         print(
             f"{counts['typed']} of {counts['spectra']} spectra typed, "
@@ -48,4 +60,4 @@ def classify(
         )
     if counts["errors"] == counts["spectra"]:
         return 1
-    return 3 if counts["errors"] else 0
+    return 3 if counts["errors"] or counts.get("failed") else 0

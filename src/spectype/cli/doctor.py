@@ -8,17 +8,55 @@ from importlib import metadata, util
 
 BASE = ("numpy", "scipy", "astropy", "isal", "polars", "onnxruntime", "matplotlib", "urllib3")
 EXTRAS = {
+    "specutils": ("specutils",),
     "train": ("torch", "safetensors", "sklearn", "onnx"),
     "keyring": ("keyring",),
     "bench": ("pandas", "psutil"),
 }
 
 
-def doctor() -> int:
-    """Say which parts of spectype work on this machine, and what the others need.
+def doctor(*files: str) -> int:
+    """Say which parts of spectype work on this machine; or explain FILES in words and type them.
 
-    Example: `spectype doctor`
+    Of a file it says the container, the survey, which column was taken for what, the frame and
+    whether it was assumed, the rows, and how much of each is usable.
+
+    Example: `spectype doctor spectrum.fits`
+
+    Parameters
+    ----------
+    files
+        Files to explain; without any, the installation is looked at.
     """
+    return _explain(files) if files else _installation()
+
+
+def _explain(files: tuple[str, ...]) -> int:
+    """Explain and type files; 1 where none can be read."""
+    from spectype.classify.runtime import load_model
+    from spectype.core.errors import SpectypeError
+    from spectype.surveys import read
+    from spectype.surveys.explain import explain
+
+    model, readable = load_model(), 0
+    for file in files:
+        try:
+            print("\n".join(explain(file)))
+        except SpectypeError as error:  # explained as far as it could be opened: not at all
+            print(error)
+            continue
+        try:
+            table = model.predict(read(file))
+        except SpectypeError:
+            continue
+        readable += 1
+        for i, row in enumerate(table.head(8).to_dicts()):
+            print(f"  [{i}] type {row['type']} {row['flag_names']}".rstrip())
+    return 0 if readable else 1
+
+
+def _installation() -> int:
+    """Say what is installed and whether the shipped model loads."""
     import spectype
 
     print(

@@ -14,6 +14,7 @@ from spectype.core.names import as_path, as_text
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".fz", ".z")
 SUFFIXES = (
     ".fits", ".fit", ".fts", ".csv", ".txt", ".dat", ".ascii", ".asc", ".tsv", ".ecsv", ".sp",
+    ".vot", ".votable",
 )  # fmt: skip
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SCHEME = re.compile(r"[a-z]+://[^/]*", re.IGNORECASE)

@@ -285,6 +285,7 @@ def _is_unit(word: str) -> bool:
 
 def _unit(*cells: str) -> str | None:
     """The unit among what stands under a column's name."""
+    cells = tuple(cell.strip("| ") for cell in cells)
     words = [c for c in cells if not _DASHES.fullmatch(c) and c.lower() not in _TYPES]
     return words[0].strip("[]()") if words else None
 

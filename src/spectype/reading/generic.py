@@ -93,7 +93,7 @@ def _primary(source: Source) -> list[Cards]:
 
 def _left_out(images: Sequence[str], tables: Sequence[Block]) -> list[str]:
     """A note of what holds data and was not read."""
-    names_of = [*(f"image {n}".replace("image image", "image") for n in images)]
+    names_of = [f"image {name}".strip().replace("image image", "image") for name in images]
     names_of += [block.title for block in tables if block.n_rows]
     if not names_of:
         return []

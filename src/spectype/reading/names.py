@@ -56,11 +56,16 @@ def normal(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
 
 
+def bracket(name: str) -> str | None:
+    """What stands in brackets at the end of a name."""
+    found = re.search(r"[\[(]\s*(.+?)\s*[\])]\s*$", name)
+    return found[1] if found else None
+
+
 def unit_in_name(name: str) -> str | None:
     """The unit that a name carries: ``"wavelength (nm)"``, ``"lambda_um"``, ``"loglam"``."""
-    bracket = re.search(r"[\[(]\s*(.+?)\s*[\])]\s*$", name)
-    if bracket:
-        return bracket[1]
+    if said := bracket(name):
+        return said
     plain = normal(name)
     if plain.startswith("log"):
         return "log10"
@@ -205,6 +210,17 @@ def _without(name: str, key: str) -> str:
     if not key:
         return text
     return text.removeprefix(key) if text.startswith(key) else text.removesuffix(key)
+
+
+def companions(star: str, names: Sequence[str]) -> dict[str, str]:
+    """Errors and masks of a column that is called by its star: ``HD1`` has ``HD1_err``."""
+    key = normal_with_ends(star)
+    own = {
+        _without(name, key): name
+        for name in names
+        if name != star and normal_with_ends(name).startswith(key)
+    }
+    return {role: own[plain] for role, plain in guess(own).items() if role not in ("wave", "flux")}
 
 
 def is_arm(word: str) -> bool:

@@ -92,7 +92,7 @@ def _role_sets(
         return _by_position(block, notes), notes
     sets = names.families(block.names)
     if "flux" in sets[0].roles:
-        left = _equal_fluxes(block, sets)
+        left = _left_columns(block, sets)
         notes += [f"columns left out: {', '.join(left)}"] if left else []
         return sets, notes
     roles = sets[0].roles
@@ -103,17 +103,19 @@ def _role_sets(
         notes.append(f"column {others[0]} taken as flux, {others[1]} as its error")
         return [RoleSet("", {**roles, "flux": others[0], "error": others[1]})], notes
     notes.append(f"taken as flux: {', '.join(others[:8])}{', ...' * (len(others) > 8)}")
-    shared = {} if len(others) > 1 else {r: n for r, n in roles.items() if r in _WITNESSES}
-    return [RoleSet(n, {"wave": roles["wave"], "flux": n, **shared}) for n in others], notes
+    if len(others) == 1:
+        return [RoleSet("", {**roles, "flux": others[0]})], notes
+    own = [names.companions(star, block.names) for star in others]
+    return [RoleSet(n, {"wave": roles["wave"], "flux": n} | w) for n, w in zip(others, own)], notes
 
 
-def _equal_fluxes(block: Block, sets: list[RoleSet]) -> list[str]:
-    """Columns that look like a flux and are in no set, worth a word."""
+def _left_columns(block: Block, sets: list[RoleSet]) -> list[str]:
+    """Columns that look like a flux, or an error of nobody's, and are in no set."""
     used = {name for one in sets for name in one.roles.values()}
+    wanted = ("flux", "error", "ivar", "variance") if len(sets) > 1 else ("flux",)
     roles = [names.guess([name]) for name in block.names if name not in used]
-    return [
-        r["flux"] for r in roles if "flux" in r and block[r["flux"]].values.dtype.kind in "fiub"
-    ][:5]
+    found = [r[role] for r in roles for role in wanted if role in r]
+    return [name for name in found if block[name].is_numeric][:5]
 
 
 _OTHER_THINGS = (
@@ -249,8 +251,9 @@ def build(
         For messages.
     """
     found = quality.judge(flux, values)
-    unit = arrays["flux"].unit if "flux" in arrays else None
-    name = names.normal(arrays["flux"].name) if "flux" in arrays else ""
+    array = arrays.get("flux")
+    unit = array and (array.unit or names.bracket(array.name))
+    name = names.normal(array.name) if array else ""
     raw = Raw(
         wave=np.empty(0),
         flux=flux,

@@ -87,11 +87,11 @@ def sort_rows(data: NDArray[Any], cards: Cards, *, axis: Floats | None) -> Rows:
 def _said(cards: Cards, n_rows: int) -> dict[int, str]:
     """Row (from 0) to role, from numbered cards or one card that lists the rows."""
     for stem in _CARDS:
-        for first in (1, 0):
-            texts = [cards.text(f"{stem}{i}") for i in range(first, first + n_rows)]
-            roles = [None if text is None else role_of_text(text) for text in texts]
-            if any(role not in (None, "flux") for role in roles) and roles[0] is not None:
-                return {i: role or "other" for i, role in enumerate(roles)}
+        first = 0 if f"{stem}0" in cards else 1
+        texts = [cards.text(f"{stem}{i}") for i in range(first, first + n_rows)]
+        roles = [None if text is None else role_of_text(text) for text in texts]
+        if any(role not in (None, "flux") for role in roles) and roles[0] is not None:
+            return {i: role or "other" for i, role in enumerate(roles)}
     for stem in ("EXTEN0", "ROWS", "ARRAYS", "BANDS", "LAYOUT"):
         words = [w for w in re.split(r"[\s,;/]+", cards.text(stem) or "") if w]
         roles = [role_of_text(word) for word in words]

@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from spectype.core.errors import SpectypeError, UsageError
+import numpy as np
+
+from spectype.core.errors import ReadError, SpectypeError, UsageError
 from spectype.core.spectra import Spectra
 from spectype.formats.source import Source, from_bytes, load
 from spectype.reading import generic
 from spectype.reading.names import ColumnChoice
-from spectype.surveys import jacoby, lamost, sdss
+from spectype.surveys import desi, jacoby, lamost, lamost_mrs, sdss, sdss_v
 from spectype.surveys.libraries import LIBRARIES, Library
 
 __all__ = ["SURVEYS", "Survey", "read", "read_bytes"]
@@ -81,6 +83,27 @@ SURVEYS: tuple[Survey, ...] = (
         citation=lamost.CITATION,
         recognise=lamost.recognise,
         read=_read_lamost,
+    ),
+    Survey(
+        name="lamost_mrs",
+        title="LAMOST medium-resolution survey",
+        citation=lamost_mrs.CITATION,
+        recognise=lamost_mrs.recognise,
+        read=lambda source, frame: lamost_mrs.read(source, frame=frame),
+    ),
+    Survey(
+        name="desi",
+        title="DESI coadds and spectra",
+        citation=desi.CITATION,
+        recognise=desi.recognise,
+        read=lambda source, frame: desi.read(source, frame=frame),
+    ),
+    Survey(
+        name="sdss_v",
+        title="SDSS-V Milky Way Mapper (mwmVisit, mwmStar)",
+        citation=sdss_v.CITATION,
+        recognise=sdss_v.recognise,
+        read=lambda source, frame: sdss_v.read(source, frame=frame),
     ),
     Survey(
         name="sdss",
@@ -169,17 +192,35 @@ def read_bytes(
     return _dispatch(from_bytes(data, name), frame, columns, unit)
 
 
+def _read_unknown(
+    source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
+) -> Spectra:
+    """By names and numbers; what that cannot read is offered to specutils, if it is there."""
+    try:
+        return generic.read(source, frame=frame, columns=columns, unit=unit)
+    except ReadError:
+        if columns is not None or unit is not None:
+            raise
+        from spectype.surveys import specutils_io
+
+        spectra = specutils_io.read(source, frame=frame)
+        if spectra is None:
+            raise
+        return spectra
+
+
 def _dispatch(
     source: Source, frame: str | None, columns: ColumnChoice | None, unit: str | None
 ) -> Spectra:
     if frame is not None and frame not in _FRAMES:
         raise UsageError(f"frame {frame!r} is not known", remedy="air or vacuum")
     try:
-        if columns is None and unit is None:
-            for survey in SURVEYS:
-                if survey.recognise(source):
-                    return survey.read(source, frame)
-        return generic.read(source, frame=frame, columns=columns, unit=unit)
+        with np.errstate(all="ignore"):  # what is infinite or overflows is masked, without a word
+            if columns is None and unit is None:
+                for survey in SURVEYS:
+                    if survey.recognise(source):
+                        return survey.read(source, frame)
+            return _read_unknown(source, frame, columns, unit)
     except SpectypeError:
         raise
     except Exception as error:  # a file can lie in more ways than were foreseen, here or in astropy

@@ -49,10 +49,23 @@ def layout_of(hdus: list[Hdu]) -> str | None:
     if not hdus:
         return None
     header = hdus[0].header
-    n_axis = header.get("NAXIS")
-    if n_axis == 0:
-        return "bintable-coadd" if len(hdus) > 1 and _is_coadd(hdus[1].header) else None
-    if n_axis != 2 or header.get("NAXIS2") != 5 or header.get("BITPIX") not in (-32, -64):
+    if header.get("NAXIS") == 0:
+        if len(hdus) == 1:
+            return None
+        if _is_coadd(hdus[1].header):
+            return "bintable-coadd"
+        # The image of the older layouts, copied into an extension, or there compressed (fpack).
+        return _image_layout(hdus[1].header)
+    return _image_layout(header)
+
+
+def _image_layout(header: Header) -> str | None:
+    prefix = "Z" if header.get("ZIMAGE") else ""
+    if header.get("XTENSION", "IMAGE").strip() == "BINTABLE" and not prefix:
+        return None
+    if header.get(f"{prefix}NAXIS") != 2 or header.get(f"{prefix}NAXIS2") != 5:
+        return None
+    if header.get(f"{prefix}BITPIX") not in (-32, -64):
         return None
     rows = str(header.get("EXTEN0", "")).lower()
     if not rows.startswith("flux") and header.get("TELESCOP") != "LAMOST":
@@ -93,6 +106,8 @@ def read(source: Source) -> Spectra:
     """
     layout = layout_of(source.hdus)
     header = source.hdus[0].header
+    if header.get("NAXIS") == 0 and layout != "bintable-coadd":
+        header = source.hdus[1].header
     rows = _rows(source, layout)
     notes: list[str] = []
     wave = _wavelengths(rows[2], header, layout, notes)
@@ -116,10 +131,11 @@ def _rows(source: Source, layout: str | None) -> FloatArray:
         if n_pix == 0:
             return _by_astropy(source)
     else:
-        hdu = source.hdus[0]
-        if "BSCALE" in hdu.header or "BZERO" in hdu.header:
+        number = 0 if source.hdus[0].size else 1
+        hdu = source.hdus[number]
+        if "BSCALE" in hdu.header or "BZERO" in hdu.header or hdu.header.get("ZIMAGE"):
             with open_fits(source) as hdus:
-                return np.asarray(hdus[0].data, dtype=np.float64)
+                return np.asarray(hdus[number].data, dtype=np.float64)
         bits, n_pix = abs(int(hdu.header.get("BITPIX"))), int(hdu.header.get("NAXIS1"))
     if n_pix < 2:
         raise source.fail(f"has {n_pix} pixels", remedy="the file is damaged: fetch it again")

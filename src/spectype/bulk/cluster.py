@@ -63,7 +63,7 @@ def classify_on_cluster(
         if todo:
             total, before = len(results), len(results) - len(todo)
             with (
-                _client(address, config.workers) as client,
+                _client(address, config.workers or 0) as client,
                 listening() as stop,
                 progress(total, done=before, title="typing", unit="shards") as advance,
             ):

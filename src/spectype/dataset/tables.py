@@ -1,4 +1,4 @@
-"""Tables that people bring: CSV, FITS, parquet, ECSV, VOTable; identifiers without rounding."""
+"""Tables that people bring: CSV, FITS, parquet, ECSV, VOTable, reviews; identifiers without rounding."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spectype.core.errors import DataError, UsageError
 from spectype.core.identifiers import is_rounded, plain_text
+from spectype.dataset.reviews import MAGIC, read_reviews
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +31,8 @@ def read_table(file: Path) -> pl.DataFrame:
         raise UsageError("does not exist", path=file, remedy="give a CSV, FITS or parquet table")
     try:
         data = file.read_bytes()
+        if data.startswith(MAGIC):
+            return read_reviews(file)
         if data.startswith(b"\x1f\x8b"):
             data = gzip.decompress(data)
         if data.startswith(b"PAR1"):

@@ -23,8 +23,12 @@ from spectype.web.shelf import about, packed, plain_row
 router = APIRouter(prefix="/api")
 MOST_ROWS = 500  #: of a page
 MOST_EXPORTED = 1_000_000
-_RAW = {200: {"content": {"application/octet-stream": {}}, "description": "little-endian float32"}}
-_FILE = {200: {"content": {kind: {} for kind in FORMATS.values()}, "description": "a table"}}
+_RAW: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {}}, "description": "little-endian float32"}
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind: {} for kind in FORMATS.values()}, "description": "a table"}
+}
 Format = Annotated[str, Query(description=", ".join(FORMATS))]
 # SQLite and polars count in 64 bits; a larger number is refused before either sees it.
 RowNumber = Annotated[int, Field(ge=0, le=2**40)]

@@ -1,4 +1,4 @@
-"""Tables that people bring: CSV, FITS, parquet, ECSV, VOTable, reviews; identifiers without rounding."""
+"""Tables that people bring, from CSV to reviews: identifiers without rounding."""
 
 from __future__ import annotations
 

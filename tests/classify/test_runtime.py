@@ -123,7 +123,7 @@ def test_a_network_without_numbers_is_an_error_and_no_type(model, monkeypatch):
     monkeypatch.setattr(runtime.Model, "outputs", broken)
     one, two = model.predict(stars).to_dicts()
     assert one["type"] is None and one["p_star"] is None and "no number" in one["error"]
-    assert two["type"] == "G" and two["error"] is None
+    assert two["type"] in ("G", "K") and two["error"] is None
 
 
 def test_an_old_model_names_the_release_that_reads_it(tmp_path):

@@ -32,7 +32,8 @@ def test_a_network_is_found_again_from_what_is_kept_of_it(name):
     outputs = network(flux, good)
     wanted = StandardNetwork(NetworkConfig(**SMALL["standard"])).eval()(flux, good)
     for mine, other, model in zip(outputs, again(flux, good), wanted, strict=True):
-        assert mine.shape == model.shape and torch.equal(mine, other)
+        assert mine.shape == model.shape
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5)  # the grid is kept rounded
     # The scale of a spectrum says nothing of its type.
     torch.testing.assert_close(network(1e-16 * flux, good)[0], outputs[0], rtol=1e-3, atol=1e-3)
 

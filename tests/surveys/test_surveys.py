@@ -385,7 +385,7 @@ def test_real_library_files_are_read_as_their_labels_say(real_data) -> None:
         if len(spectra) == 1 and spectra.get("subclass")[0]:
             assert row["subclass"].startswith(spectra.get("subclass")[0]), row["path"]
     assert sum(map(len, seen.values())) > 1900
-    assert len(seen) == 16
+    assert len(seen) == 17
 
 
 @pytest.mark.real

@@ -94,7 +94,9 @@ def find_obsids(type: str, *, release: str, client: Client, limit: int | None = 
             raise unreachable(hosts([client.address(TAP_URL)]), failure.detail) from None
         raise SpectypeError(f"the mirror did not answer: {failure.detail}") from None
     rows = parse_answer(answer)
-    return [row for row in rows if classify("STAR", row.subclass).type == type]
+    # The survey's OB is a star of type O or B: whoever asks for O wants to look at it.
+    wanted = {type, mk.OB} if type == "O" else {type}
+    return [row for row in rows if classify("STAR", row.subclass).type in wanted]
 
 
 def parse_answer(content: bytes) -> list[Row]:

@@ -138,14 +138,12 @@ def gunzip(raw: bytes, *, path: str) -> bytes:
     try:
         data: bytes = igzip.decompress(raw)  # type: ignore[no-untyped-call]
         return data
-    except EOFError as error:
-        raise ReadError(
-            "is a truncated gzip file", path=path, remedy="fetch or copy it again"
-        ) from error
+    except EOFError:
+        problem = "is a truncated gzip file"
     except (OSError, ValueError, IsalError) as error:  # type: ignore[misc]
-        raise ReadError(
-            f"is a corrupt gzip file: {error}", path=path, remedy="fetch or copy it again"
-        ) from error
+        problem = f"is a corrupt gzip file: {error}"
+    # Raised out here, without a cause: isal's errors cannot be pickled on their way from a worker.
+    raise ReadError(problem, path=path, remedy="fetch or copy it again")
 
 
 def load(path: str | os.PathLike[str]) -> Source:

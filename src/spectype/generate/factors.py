@@ -24,10 +24,10 @@ from spectype.generate.harmonise import intrinsic_shape
 from spectype.generate.latent import Factors, Law, Sequence, balance
 from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.samples import Samples
+from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
 
 FloatArray = NDArray[np.float32]
-WEIGHTS = "generator.safetensors"
 #: Wavelengths at which the broad shape is learnt [Angstrom]; the first close to the grid's end:
 #: a hot star rises up to it.
 KNOTS = np.array([3710.0, 3800.0, 4000.0, 4400.0, 4900.0, 5500.0, 6200.0, 7000.0, 7900.0, 8900.0])

@@ -22,11 +22,11 @@ from spectype.core.files import read_manifest
 from spectype.generate.dense import Dense
 from spectype.generate.recipes import GanConfig
 from spectype.generate.samples import Samples
+from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
 
 GENERATOR = (256, 512, 1024)  #: units of the generator's hidden layers
 DISCRIMINATOR = (1024, 512, 256)  #: units of the discriminator's hidden layers
-WEIGHTS = "generator.safetensors"
 
 
 def make_generator(*, noise: int, n_pix: int, batch_norm: str) -> nn.Sequential:

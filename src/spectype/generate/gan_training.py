@@ -1,11 +1,10 @@
-"""Training of the reference GAN: two networks against each other, checkpoints, resumption."""
+"""Training of the reference GAN: two networks against each other."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,9 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from spectype.core.errors import DataError
-from spectype.core.files import check_writable_folder, write_manifest
-from spectype.core.progress import track
 from spectype.dataset.store import Store
 from spectype.generate.dense import without_denormals
 from spectype.generate.gan import (
-    WEIGHTS,
     ReferenceGenerator,
     make_discriminator,
     make_generator,
@@ -29,7 +24,8 @@ from spectype.generate.gan import (
 )
 from spectype.generate.gan_data import GanData, gan_data
 from spectype.generate.recipes import GanConfig
-from spectype.learn import checkpoint, series
+from spectype.generate.training import Learner, Line, learn
+from spectype.learn import checkpoint
 from spectype.learn.session import choose_device
 
 log = logging.getLogger("spectype")
@@ -68,15 +64,35 @@ class Snapshot:
     folder: Path
 
 
-class Adversaries:
+class Adversaries(Learner):
     """Generator, discriminator, their optimisers and data.
 
-    The draws of an epoch depend on the seed and the epoch alone: so they are the random state, and
-    a resumed training repeats to the bit what an uninterrupted one does.
+    Parameters
+    ----------
+    data : GanData
+        Training spectra.
+    config : GanConfig
+        The recipe.
+    device : torch.device
+        Where to compute.
+    draw : callable, optional
+        Draws the figures of a `Snapshot`; called every ``figure_every`` epochs and at the end.
     """
 
-    def __init__(self, data: GanData, config: GanConfig, device: torch.device) -> None:
-        self.data, self.config, self.device = data, config, device
+    recipe = "reference"
+
+    def __init__(
+        self,
+        data: GanData,
+        config: GanConfig,
+        device: torch.device,
+        *,
+        draw: Callable[[Snapshot], None] | None = None,
+    ) -> None:
+        self.data: GanData = data
+        self.config, self.device, self.draw = config, device, draw
+        self.format, self.every, self.keep = FORMAT, config.checkpoint_every, config.keep
+        self.cure = f"with a learning rate below {config.learning_rate:g}"
         torch.manual_seed(config.seed)
         n_pix = data.values.shape[1]
         self.generator = make_generator(
@@ -171,6 +187,64 @@ class Adversaries:
             network.load_state_dict(_below(tensors, f"{part}."))
             checkpoint.restore_optimiser(self.optimisers[part], _below(tensors, f"{part}/"))
 
+    def save(self, path: Path) -> None:
+        """Write the generator as it is now."""
+        save_generator(self.sampler(), path, config=self.config)
+
+    def measure(self, line: Line) -> dict[str, float]:
+        """The study's similarity of samples to real spectra."""
+        alike = similarity(self.sampler(), self.data)
+        log.info(
+            "epoch %d: losses %.3f (discriminator), %.3f (generator); similarity %.4f",
+            *(line[k] for k in ("epoch", "discriminator_loss", "generator_loss")),
+            alike,
+        )
+        return {"similarity": alike}
+
+    def show(self, folder: Path, lines: list[Line], *, last: bool) -> None:
+        """Draw the figures where it is time."""
+        epoch = int(lines[-1]["epoch"])
+        if self.draw is None or not (last or epoch % self.config.figure_every == 0):
+            return
+        data = self.data
+        real = np.where(data.good > 0, data.scaling.to_flux(data.values), np.nan)
+        self.draw(
+            Snapshot(
+                epoch=epoch,
+                wave=data.wave,
+                flux=self.sampler().flux(N_FIGURE, seed=1),
+                covered=data.covered,
+                real=real.astype(np.float32),
+                log=lines,
+                folder=folder,
+            )
+        )
+
+    def notes(self) -> dict[str, Any]:
+        """Steps, and what harmonising could not do."""
+        return {"steps_per_epoch": self.steps, **self.data.notes}
+
+
+def similarity(sampler: ReferenceGenerator, data: GanData) -> float:
+    """The study's similarity of samples to real spectra: smaller is more alike.
+
+    The standard deviation of (sample - real) / real, the smallest over three real spectra
+    (the first, middle and last of the training spectra), averaged over 177 samples.
+    Pixels count where the real spectrum has data above a twentieth of its mean.
+    """
+    flux = sampler.flux(N_SIMILAR, seed=0)
+    deviations = []
+    for i in (0, len(data.rows) // 2, len(data.rows) - 1):
+        real = data.scaling.to_flux(data.values[i])
+        use = data.good[i] > 0
+        use &= real > 0.05 * real[use].mean()
+        deviations.append((flux[:, use] / real[use] - 1).std(axis=1))
+    return float(np.min(deviations, axis=0).mean())
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
 
 @without_denormals()
 def train_reference(
@@ -196,141 +270,19 @@ def train_reference(
     Returns
     -------
     Path
-        The folder: ``generator.safetensors``, ``split.parquet``, ``log.jsonl``,
-        ``checkpoints/`` and, last, the manifest of kind ``gan``.
+        The folder, as of `training.learn`.
 
     Raises
     ------
     DataError
-        If the data do not suffice, a checkpoint is of another configuration, version or
-        data, no checkpoint is whole, or the training diverges.
+        If the data do not suffice; and as `training.learn`.
     """
-    folder = check_writable_folder(out, kind="gan")
     if config.threads:
         torch.set_num_threads(config.threads)
-    data = gan_data(store, config)
-    sides = Adversaries(data, config, choose_device(config.device))
-    same = {**config.comparable(), "format": FORMAT, "data": data.fingerprint()}
-    done, lines = resume(sides, folder, same)
-    if done < config.epochs:
-        (folder / "manifest.json").unlink(missing_ok=True)
-    series.write_split(folder, store.meta, data.split)
-    started = time.monotonic()
-    for epoch in track(range(done, config.epochs), title="training"):
-        entry = {"epoch": epoch + 1, **sides.epoch(epoch)}
-        if not all(np.isfinite(v) for v in entry.values()):
-            raise _diverged(entry, folder, config)
-        entry["seconds"] = round(time.monotonic() - started, 2)
-        lines.append(entry)
-        last = epoch + 1 == config.epochs
-        if last or (epoch + 1) % config.checkpoint_every == 0:
-            entry["similarity"] = similarity(sides.sampler(), data)
-            save_progress(sides, folder, lines, same)
-        if draw is not None and (last or (epoch + 1) % config.figure_every == 0):
-            draw(snapshot(sides, folder, lines))
-    finish(store, sides, folder, n_epochs=max(done, config.epochs))
-    return folder
-
-
-def finish(store: Store, sides: Adversaries, folder: Path, *, n_epochs: int) -> None:
-    """Write the generator and, last, the manifest."""
-    config, data = sides.config, sides.data
-    save_generator(sides.sampler(), folder / WEIGHTS, config=config)
-    write_manifest(
-        folder,
-        "gan",
-        {
-            "recipe": "reference",
-            "types": config.types,
-            "config": asdict(config),
-            "epochs": n_epochs,
-            "store": str(store.folder.resolve()),
-            "store_rows": len(store),
-            "training_spectra": len(data.rows),
-            "training_rows": data.rows,
-            "steps_per_epoch": sides.steps,
-            **data.notes,
-        },
-    )
-
-
-def similarity(sampler: ReferenceGenerator, data: GanData) -> float:
-    """The study's similarity of samples to real spectra: smaller is more alike.
-
-    The standard deviation of (sample - real) / real, the smallest over three real spectra
-    (the first, middle and last of the training spectra), averaged over 177 samples.
-    Pixels count where the real spectrum has data above a twentieth of its mean.
-    """
-    flux = sampler.flux(N_SIMILAR, seed=0)
-    deviations = []
-    for i in (0, len(data.rows) // 2, len(data.rows) - 1):
-        real = data.scaling.to_flux(data.values[i])
-        use = data.good[i] > 0
-        use &= real > 0.05 * real[use].mean()
-        deviations.append((flux[:, use] / real[use] - 1).std(axis=1))
-    return float(np.min(deviations, axis=0).mean())
-
-
-def snapshot(sides: Adversaries, folder: Path, lines: list[dict[str, Any]]) -> Snapshot:
-    """What the figures show now."""
-    data, sampler = sides.data, sides.sampler()
-    real = np.where(data.good > 0, data.scaling.to_flux(data.values), np.nan)
-    return Snapshot(
-        epoch=int(lines[-1]["epoch"]),
-        wave=data.wave,
-        flux=sampler.flux(N_FIGURE, seed=1),
-        covered=data.covered,
-        real=real.astype(np.float32),
-        log=lines,
-        folder=folder,
-    )
-
-
-def save_progress(
-    sides: Adversaries, folder: Path, lines: list[dict[str, Any]], same: dict[str, Any]
-) -> None:
-    """Write the log and a checkpoint, then drop the oldest ones."""
-    series.write_log(folder, lines)
-    series.save(
-        folder,
-        epoch=int(lines[-1]["epoch"]),
-        tensors=sides.tensors(),
-        state={"same": same, "log": lines[-1:]},
-        keep=sides.config.keep,
-    )
-    entry = lines[-1]
-    log.info(
-        "epoch %d: losses %.3f (discriminator), %.3f (generator); similarity %.4f",
-        *(entry[k] for k in ("epoch", "discriminator_loss", "generator_loss", "similarity")),
-    )
-
-
-def resume(
-    sides: Adversaries, folder: Path, same: dict[str, Any]
-) -> tuple[int, list[dict[str, Any]]]:
-    """Take up the newest whole checkpoint; returns its epoch and the log up to it."""
-    found = series.load_newest(folder, same)
-    if found is None:
-        return 0, []
-    tensors, state = found
-    sides.restore(tensors)
-    epoch = int(state["epoch"])
-    # A log that is gone costs its curves, not the training.
-    return epoch, [line for line in series.read_log(folder) if line["epoch"] <= epoch]
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _diverged(entry: dict[str, Any], folder: Path, config: GanConfig) -> DataError:
-    kept = series.newest_first(folder)
-    epoch = int(kept[0].stem.split("-")[1]) if kept else 0
-    good = f"the checkpoint of epoch {epoch} is good" if kept else "no checkpoint came before"
-    keep = f"; --epochs {epoch} keeps what was learnt till then" if kept else ""
-    return DataError(
-        f"training diverged in epoch {entry['epoch']} (a loss is not finite); {good}",
-        path=folder,
-        remedy=f"start anew in another --out with a learning rate below {config.learning_rate:g}"
-        + keep,
+    return learn(
+        lambda: Adversaries(
+            gan_data(store, config), config, choose_device(config.device), draw=draw
+        ),
+        store,
+        out,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spectype.cli.gan_evaluate import evaluate
+from spectype.cli.gan_judge import evaluate
 from spectype.core.errors import DataError, UsageError
 from spectype.core.grid import air_to_vacuum, log_grid
 from spectype.core.lines import LINES

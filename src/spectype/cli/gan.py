@@ -192,8 +192,8 @@ def table(
     return 0
 
 
-app.command("spectype.cli.gan_evaluate:evaluate", name="evaluate")
-app.command("spectype.cli.gan_audit:audit", name="audit")
+app.command("spectype.cli.gan_judge:evaluate", name="evaluate")
+app.command("spectype.cli.gan_judge:audit", name="audit")
 
 
 def with_options(config: Config, options: dict[str, Any]) -> Config:

@@ -1,11 +1,16 @@
-"""``spectype gan evaluate``: are synthetic spectra physical, new and varied?"""
+"""``spectype gan evaluate``, ``audit``: what are synthetic spectra, and a score with them, worth?"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from cyclopts import Parameter
+
+import spectype
 from spectype.core.errors import DataError, UsageError
+from spectype.study.recipes import AuditConfig
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,3 +130,45 @@ def _real(
     if held_out == "unseen":
         table = table.with_columns(split=pl.col("split").replace("validation", "test"))
     return real, table, recipe
+
+
+def audit(
+    store: Path,
+    *,
+    out: Path = Path("audit"),
+    config: Annotated[AuditConfig, Parameter(name="*")] = AuditConfig(),  # noqa: B008
+) -> int:
+    """Show what an O score is worth when synthetic spectra are in the test set.
+
+    The reference network and the reference GAN, on the same spectra of a store, are judged
+    twice: as the 2022 study did, and on real O stars that neither has seen. Both O scores are
+    printed side by side and explained on one page. A rerun goes on where it was.
+
+    Example: `spectype gan audit store/ --out audit/`
+
+    Parameters
+    ----------
+    store
+        Folder of the store; it needs eight real O spectra.
+    out
+        Folder for the page and for what it takes.
+    config
+        Sizes.
+    """
+    from spectype.dataset.store import Store
+    from spectype.study.audit import run_audit
+    from spectype.study.audit_page import say, write_audit
+
+    data = Store(store)
+    found = run_audit(data, out, config=config)
+    about = {
+        "store": str(data.folder.resolve().name),
+        "spectype": spectype.__version__,
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": f"spectype gan audit {store} --out {out}",
+    }
+    page = write_audit(found, out, about=about)
+    for line in say(found):
+        print(line)
+    print(f"page: {page}")
+    return 0

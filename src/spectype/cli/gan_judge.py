@@ -1,4 +1,4 @@
-"""``spectype gan evaluate``, ``audit``: what are synthetic spectra, and a score with them, worth?"""
+"""``spectype gan evaluate``, ``audit``: what are synthetic spectra and scores with them worth?"""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_dry_run_asks_nothing(
     ]
     assert run([*command, "--mirror", archive.url, "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert f"{archive.url}/openapi/dr10/v2.0/lrs/spectrum/fits?obsid=101  ~44 kB" in out
+    assert f"{archive.url}/openapi/dr10/v2.0/lrs/spectrum/fits?obsid=101  ~44.5 kB" in out
     assert "3 files, about 133.5 kB" in out
     assert not archive.requests and not (tmp_path / "r").exists()
 

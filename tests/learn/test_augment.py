@@ -5,7 +5,7 @@ import torch
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.kinds import KINDS
 from spectype.dataset.preprocess import broad_shape
-from spectype.learn.augment import Augment, ccm89, gaussian_blur, shift_pixels
+from spectype.learn.augment import Augment, gaussian_blur, shift_pixels
 from spectype.learn.networks import Standardise, SurveyView
 from spectype.learn.outliers import Outliers
 from spectype.learn.recipe import AugmentConfig
@@ -46,13 +46,6 @@ def test_blur_conserves_flux_and_widens():
     x = torch.arange(400.0) - 200
     width = float(((wide * x**2).sum() / wide.sum()).sqrt())
     assert width == pytest.approx(np.hypot(2, 3), rel=0.02)
-
-
-def test_extinction_law_at_known_wavelengths():
-    # CCM89 at R_V = 3.1: A(B)/A(V) 1.32-1.34, V is 1 by definition, A(I)/A(V) about 0.6
-    # (their table 3: B 1.337, V 1.000, R 0.751, I 0.479 at 4400, 5494, 7000 and 9000 A).
-    values = ccm89(torch.tensor([4400.0, 5494.5, 7000.0, 9000.0])).numpy()
-    np.testing.assert_allclose(values, [1.32, 1.0, 0.75, 0.48], atol=0.025)
 
 
 def test_off_means_off():

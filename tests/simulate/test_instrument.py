@@ -11,7 +11,7 @@ from spectype.core.errors import UsageError
 from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.simulate import instrument
 from spectype.simulate.instrument import BANDS, Conditions, observe
-from spectype.simulate.light import extinction, redden, rotate, shift
+from spectype.simulate.light import redden, rotate, shift
 from spectype.starlight.physics import STEP, WAVE
 
 
@@ -96,14 +96,6 @@ def test_rotation_keeps_equivalent_width(rotation):
     assert width[1] == pytest.approx(width[0], rel=1e-3)
     if rotation > 50:
         assert turned.min() > light.min()
-
-
-def test_extinction_law_is_that_of_cardelli_clayton_mathis():
-    # Their table 3 for R = 3.1: A/A(V) = 1.337 in B (4400 A), 0.751 in R (7000 A), 1 in V; the
-    # colour excess A(B) - A(V) is E(B-V) but for the rounding of their polynomial.
-    curve = extinction(np.array([4400.0, 5494.5, 7000.0]))
-    np.testing.assert_allclose(curve / 3.1, [1.337, 1.0, 0.751], atol=0.02)
-    assert curve[0] - curve[1] == pytest.approx(1.0, abs=0.03)
 
 
 def test_dust_reddens_and_adds_interstellar_lines():

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.classify.quality import signal_to_noise
+from spectype.core.dust import RV, extinction
 from spectype.core.grid import SPEED_OF_LIGHT, resample
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import replace
 from spectype.simulate.instrument import noise_variance
-from spectype.simulate.light import extinction
 from spectype.surveys.resolution import NATIVE_FWHM, native_fwhm
 
 _LEAST_LOST = 0.05  # of its good pixels: a cut that takes less is no stress
@@ -99,7 +99,7 @@ def move(spectra: Spectra, rng: np.random.Generator, *, velocity: float) -> Spec
 
 def redden(spectra: Spectra, rng: np.random.Generator, *, ebv: float) -> Spectra:
     """Put dust of E(B-V) magnitudes before the stars (Cardelli, Clayton & Mathis 1989)."""
-    dimmed = 10.0 ** (-0.4 * ebv * (extinction(spectra.wave) - 3.1))
+    dimmed = 10.0 ** (-0.4 * ebv * (extinction(spectra.wave) - RV))
     return replace(spectra, flux=spectra.flux * dimmed, ivar=spectra.ivar / dimmed**2)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from spectype.core.dust import extinction
 from spectype.learn.recipe import AugmentConfig
 
 #: Telluric bands [Angstrom, vacuum]: O2 B and A, water.
@@ -32,7 +33,8 @@ class Augment:
         self.config = config
         self.wave = wave.float()
         self.x = torch.linspace(-1, 1, wave.numel(), device=wave.device)
-        self.extinction = ccm89(self.wave)
+        curve = extinction(wave.double().cpu().numpy())
+        self.extinction = torch.from_numpy(curve).to(self.wave)  # A(lambda) / E(B-V)
         self.air = torch.zeros_like(self.wave, dtype=torch.bool)
         for low, high in TELLURIC:
             self.air |= (self.wave > low) & (self.wave < high)
@@ -81,7 +83,7 @@ class Augment:
         )
         basis = torch.stack([self.x, self.x**2 - 1 / 3, self.x**3 - 0.6 * self.x])
         step = 0.1 * c.tilt * self.normal(draw, n, 1) * (self.wave > 5850.0)
-        log_flux = -0.4 * 2.302585 * 3.1 * excess * self.extinction + tilt @ basis + step
+        log_flux = -0.4 * 2.302585 * excess * self.extinction + tilt @ basis + step
         log_flux = log_flux + self.ripple(n, draw)
         return torch.exp(log_flux - log_flux.mean(1, keepdim=True))
 
@@ -131,17 +133,6 @@ class Augment:
         residual = sky_lines(w) * self.normal(draw, n, 1) * level * 0.3
         offset = 0.05 * level * self.normal(draw, n, 1)
         return flux + noise + sky_on * (residual + offset)
-
-
-def ccm89(wave: Tensor) -> Tensor:
-    """Extinction A(lambda)/A(V) of Cardelli, Clayton & Mathis (1989, ApJ 345, 245), R_V 3.1.
-
-    Optical/near-infrared part, 3030-9090 A and a little beyond; `wave` in Angstrom.
-    """
-    y = 1e4 / wave - 1.82
-    a = (1, 0.17699, -0.50447, -0.02427, 0.72085, 0.01979, -0.77530, 0.32999)
-    b = (0, 1.41338, 2.28305, 1.07233, -5.38434, -0.62251, 5.30260, -2.09002)
-    return sum((ai + bi / 3.1) * y**i for i, (ai, bi) in enumerate(zip(a, b)))  # type: ignore[return-value]
 
 
 def sky_lines(wave: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """What happens to a star's light on its way: rotation, motion, dust.
 
-Sources. Extinction: Cardelli, Clayton & Mathis 1989 (ApJ 345, 245). Interstellar Na D: Poznanski,
-Prochaska & Bloom 2012 (MNRAS 426, 1465). Diffuse bands: equivalent widths a magnitude of E(B-V)
-after Friedman et al. 2011 (ApJ 727, 33) and, for 4430, Snow, Zukowski & Massey 2002 (ApJ 578, 877).
+Sources. Extinction: `core.dust`. Interstellar Na D: Poznanski, Prochaska & Bloom 2012 (MNRAS 426,
+1465). Diffuse bands: equivalent widths a magnitude of E(B-V) after Friedman et al. 2011 (ApJ 727,
+33) and, for 4430, Snow, Zukowski & Massey 2002 (ApJ 578, 877).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.core.dust import RV, extinction
 from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.starlight.physics import STEP, WAVE
 
@@ -22,16 +23,6 @@ INTERSTELLAR = (
     (6205.0, 3.0, 0.18), (6285.6, 4.5, 0.9), (6615.5, 1.0, 0.21), (3934.8, 0.6, 0.45),
     (3969.6, 0.6, 0.25),
 )  # fmt: skip
-
-
-def extinction(wave: Floats, rv: float = 3.1) -> Floats:
-    """A(lambda)/E(B-V) of Cardelli, Clayton & Mathis 1989, 3030-9090 Angstrom (their eq. 3)."""
-    y = 1e4 / wave - 1.82
-    a = np.polyval(
-        [0.32999, -0.77530, 0.01979, 0.72085, -0.02427, -0.50447, 0.17699, 1.0], y
-    )  # fmt: skip
-    b = np.polyval([-2.09002, 5.30260, -0.62251, -5.38434, 1.07233, 2.28305, 1.41338, 0.0], y)
-    return np.asarray(rv * a + b, dtype=np.float64)
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +56,7 @@ def redden(light: Floats, ebv: float, velocity: float = -5.0) -> Floats:
     """Dim light on `WAVE` by dust: extinction, Na D, Ca II and diffuse bands [gas at km/s]."""
     if ebv == 0:
         return light
-    depth = 0.4 * np.log(10) * ebv * (_extinction() - 3.1)
+    depth = 0.4 * np.log(10) * ebv * (_extinction() - RV)
     move = 1 + velocity / SPEED_OF_LIGHT
     # Poznanski et al. 2012, eqs. 7 and 8, saturating as their relation does.
     d2 = min(1.1, max(0.0, (np.log10(ebv + 1e-4) + 1.91) / 2.16))

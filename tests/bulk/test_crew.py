@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,16 @@ def test_results_come_in_order_and_only_what_kills_is_lost(tmp_path):
     flat = [value for _, result in done for value in result]
     assert flat[13] == "its process ended with signal 9"
     assert [v for i, v in enumerate(flat) if i != 13] == [n**2 for n in range(30) if n != 13]
+
+
+def test_none_is_lost_where_the_one_who_takes_results_is_slow(tmp_path):
+    tasks = [[20 + i] for i in range(40)]
+    with Crew(Squares(tmp_path), 2) as crew:
+        done = []
+        for _, result in crew.map(tasks):
+            time.sleep(0.01)  # the workers have done all they were given meanwhile
+            done += result
+    assert done == [(20 + i) ** 2 for i in range(40)]
 
 
 def test_tasks_are_taken_a_few_ahead_only(tmp_path):

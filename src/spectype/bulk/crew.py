@@ -114,11 +114,13 @@ class Crew:
         window: deque[_Slot] = deque()
         ready: deque[_Slot] = deque()
         busy: dict[Any, tuple[_Worker, _Slot]] = {}  # by line
-        most = 3 * len(self._workers)
-        while True:
-            while len(window) < most and len(ready) < len(self._workers):
+        most, more = 3 * len(self._workers), True
+        # The window may run empty while tasks are still to come: quick ones end all at once.
+        while window or more:
+            while more and len(window) < most and len(ready) < len(self._workers):
                 task = next(coming, None)
                 if task is None:
+                    more = False
                     break
                 window.append(_Slot(task))
                 ready.append(window[-1])
@@ -136,8 +138,6 @@ class Crew:
             while window and window[0].done:
                 slot = window.popleft()
                 yield slot.task, slot.result
-            if not window:
-                return
 
     def _take(self, worker: _Worker, slot: _Slot) -> None:
         """Receive a result; a task that failed once is to be tried again, then part by part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,10 @@ Flag = Annotated[bool, Parameter(negative="")]
 Mirror = Annotated[
     str | None, Parameter(help="Ask this scheme://host:port in the archive's place.")
 ]
+Release = Annotated[str, Parameter(help="Like dr6/v2 or dr10/v2.0.")]
+DryRun = Annotated[
+    bool, Parameter(negative="", help="Print addresses and sizes; no file is asked for.")
+]
 
 
 def make_client(mirror: str | None, parallel: int = 4, *, token: bool = True) -> Client:
@@ -38,11 +43,11 @@ def make_client(mirror: str | None, parallel: int = 4, *, token: bool = True) ->
 def lamost(
     list_: Annotated[Path, Parameter(name="LIST")],
     *,
-    release: str,
+    release: Release,
     out: Path,
     parallel: int = 4,
     retry_missing: Flag = False,
-    dry_run: Flag = False,
+    dry_run: DryRun = False,
     mirror: Mirror = None,
 ) -> int:
     """Download LAMOST spectra by obsid; run the same command again to resume.
@@ -58,16 +63,12 @@ def lamost(
     list_
         Obsids, one a line; or a sample's parquet table, which also gives each file its place
         YYYYMMDD/PLANID/.
-    release
-        Like dr6/v2 or dr10/v2.0.
     out
         Folder of the spectra.
     parallel
         Requests at a time.
     retry_missing
         Ask again for what the archive did not have.
-    dry_run
-        Print addresses and sizes, and ask nothing.
     """
     from spectype.archive import lamost as archive
     from spectype.archive.lists import read_wishes
@@ -79,12 +80,12 @@ def lamost(
         print(f"{wishes.without} rows have no obsid: they cannot be asked for", file=sys.stderr)
     client = make_client(mirror, parallel)
     if dry_run:
-        for item in wishes.items:
-            place = item.place or f"obsid {item.obsid}"
-            url = archive.spectrum_urls(item.obsid, release)[0]
-            print(f"{client.address(url)}  ~{archive.MEAN_BYTES / 1e3:.0f} kB  {place}")
-        print(f"{len(wishes.items)} files, about {_size(len(wishes.items) * archive.MEAN_BYTES)}")
-        return 0
+        files = [
+            (archive.spectrum_urls(item.obsid, release)[0], item.place or f"obsid {item.obsid}")
+            for item in wishes.items
+        ]
+        usual = f"{archive.MEAN_BYTES / 1e3:.0f} kB"
+        return _list(files, client, archive.MEAN_BYTES, usual=usual)
     result = archive.fetch_spectra(
         wishes.items, out, release=release, client=client, parallel=parallel,
         retry_missing=retry_missing,
@@ -95,11 +96,11 @@ def lamost(
 @app.command
 def night(
     *dates: str,
-    release: str,
+    release: Release,
     out: Path,
     only: Path | None = None,
     keep_tar: Flag = False,
-    dry_run: Flag = False,
+    dry_run: DryRun = False,
     mirror: Mirror = None,
 ) -> int:
     """Download all spectra of a night (some 325 MB) and unpack them; resumes.
@@ -113,16 +114,12 @@ def night(
     ----------
     dates
         Nights, YYYY-MM-DD or YYYYMMDD.
-    release
-        Like dr11/v2.0.
     out
         Folder; spectra go to YYYYMMDD/PLANID/.
     only
         Keep only the spectra of this list or sample table.
     keep_tar
         Keep the tar files.
-    dry_run
-        Print addresses and sizes.
     """
     from spectype.archive.lists import read_wishes
     from spectype.archive.night import MEAN_BYTES, fetch_nights, parse_date
@@ -132,7 +129,7 @@ def night(
         raise UsageError("no night is given", remedy="like 2011-10-24")
     client = make_client(mirror)
     if dry_run:
-        return _dry_run([night_url(parse_date(d), release) for d in dates], client, MEAN_BYTES)
+        return _ask_sizes([night_url(parse_date(d), release) for d in dates], client, MEAN_BYTES)
     wanted = None if only is None else read_wishes(only).items
     results = fetch_nights(
         list(dates), out, release=release, client=client, wanted=wanted, keep_tar=keep_tar
@@ -151,10 +148,10 @@ def night(
 @app.command
 def catalogue(
     *,
-    release: str,
+    release: Release,
     out: Path,
     name: str | None = None,
-    dry_run: Flag = False,
+    dry_run: DryRun = False,
     mirror: Mirror = None,
 ) -> int:
     """Download the general catalogue of a release (about a gigabyte); resumes.
@@ -165,27 +162,23 @@ def catalogue(
 
     Parameters
     ----------
-    release
-        Like dr6/v2 or dr10/v2.0.
     out
         Folder of the file.
     name
         The file's name, if the known forms do not fit.
-    dry_run
-        Print addresses and sizes.
     """
     from spectype.archive.lamost import CATALOGUE_BYTES, catalogue_urls, fetch_catalogue
 
     client = make_client(mirror)
     if dry_run:
-        return _dry_run(catalogue_urls(release, name), client, CATALOGUE_BYTES)
+        return _ask_sizes(catalogue_urls(release, name), client, CATALOGUE_BYTES)
     path = fetch_catalogue(release, out, client=client, name=name)
     print(f"{path}  {_size(path.stat().st_size)}")
     return 0
 
 
 @app.command
-def jacoby(*, out: Path, dry_run: Flag = False, mirror: Mirror = None) -> int:
+def jacoby(*, out: Path, dry_run: DryRun = False, mirror: Mirror = None) -> int:
     """Download the atlas of Jacoby, Hunter & Christian (1984): 161 spectra and their types.
 
     stars.csv is a table of labels as build takes it.
@@ -196,8 +189,6 @@ def jacoby(*, out: Path, dry_run: Flag = False, mirror: Mirror = None) -> int:
     ----------
     out
         Folder of the spectra.
-    dry_run
-        Print addresses and sizes.
     """
     from spectype.archive.jacoby import MEAN_BYTES, STARS_URL, fetch_jacoby
     from spectype.surveys.jacoby import N_STARS, spectrum_url
@@ -205,10 +196,7 @@ def jacoby(*, out: Path, dry_run: Flag = False, mirror: Mirror = None) -> int:
     client = make_client(mirror, token=False)
     if dry_run:
         urls = [*map(spectrum_url, range(1, N_STARS + 1)), STARS_URL]
-        for url in urls:
-            print(f"{client.address(url)}  ~{_size(MEAN_BYTES)}")
-        print(f"{len(urls)} files, about {_size(len(urls) * MEAN_BYTES)}")
-        return 0
+        return _list([(url, "") for url in urls], client, MEAN_BYTES)
     return _conclude(fetch_jacoby(out, client=client))
 
 
@@ -219,7 +207,7 @@ def obsids(
     release: str,
     output: Path | None = None,
     limit: int | None = None,
-    dry_run: Flag = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Print the question only.")] = False,
     mirror: Mirror = None,
 ) -> int:
     """Find the obsids of a type in DR6, by the anonymous mirror at GAVO.
@@ -237,8 +225,6 @@ def obsids(
         by default.
     limit
         At most so many.
-    dry_run
-        Print the question only.
     """
     from spectype.archive.tap import TAP_URL, find_obsids, query_for, write_rows
 
@@ -258,8 +244,16 @@ def obsids(
     return 0
 
 
-def _dry_run(urls: list[str], client: Client, guess: int) -> int:
-    """Print addresses with their sizes: as the server says, else as is usual."""
+def _list(files: Sequence[tuple[str, str]], client: Client, mean: int, *, usual: str = "") -> int:
+    """Print the addresses of many files, each with a remark, and what is usual for their size."""
+    for url, remark in files:
+        print(f"{client.address(url)}  ~{usual or _size(mean)}  {remark}".rstrip())
+    print(f"{len(files)} files, about {_size(len(files) * mean)}")
+    return 0
+
+
+def _ask_sizes(urls: list[str], client: Client, guess: int) -> int:
+    """Print the addresses of few, large files with their sizes: as the server says, or usual."""
     from spectype.archive.client import Failure
     from spectype.archive.transport import NetworkError
 

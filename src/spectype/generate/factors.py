@@ -18,13 +18,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from spectype.core import mk
-from spectype.core.errors import DataError, UsageError
-from spectype.core.files import read_manifest
+from spectype.core.errors import UsageError
 from spectype.generate.harmonise import intrinsic_shape
 from spectype.generate.latent import Factors, Law, Sequence, balance
 from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.samples import Samples
-from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
 
 FloatArray = NDArray[np.float32]
@@ -237,35 +235,21 @@ def save(generator: StandardGenerator, path: Path) -> None:
     checkpoint.save(path, tensors=tensors, state={"config": asdict(generator.config)})
 
 
-def load(folder: str | Path) -> StandardGenerator:
-    """The generator of a folder that the standard recipe made.
-
-    Raises
-    ------
-    DataError
-        If training has not finished, or the weights are damaged.
-    """
-    read_manifest(folder, "gan")
-    path = Path(folder) / WEIGHTS
-    tensors, state = checkpoint.load(path)
-    try:
-        config = dict(state["config"])
-        config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
-        states = states_of(tensors)
-        n_col = tensors["wave"].numel() + KNOTS.size
-        if any(state.basis.shape[1] != n_col for state in states.values()):
-            raise ValueError("it is of another version")
-        return StandardGenerator(
-            {
-                n: Part(state, tensors[f"{n}.code"].numpy(), tensors[f"{n}.good"].numpy())
-                for n, state in states.items()
-            },
-            code=tensors["code"].numpy(),
-            wave=tensors["wave"].numpy(),
-            covered=tensors["covered"].numpy(),
-            config=GeneratorConfig(**config),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"is not a generator of the standard recipe: {error}", path=path, remedy="train again"
-        ) from error
+def rebuild(tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> StandardGenerator:
+    """The generator of what `save` wrote."""
+    config = dict(state["config"])
+    config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
+    states = states_of(tensors)
+    n_col = tensors["wave"].numel() + KNOTS.size
+    if any(state.basis.shape[1] != n_col for state in states.values()):
+        raise ValueError("it is of another version")
+    return StandardGenerator(
+        {
+            n: Part(state, tensors[f"{n}.code"].numpy(), tensors[f"{n}.good"].numpy())
+            for n, state in states.items()
+        },
+        code=tensors["code"].numpy(),
+        wave=tensors["wave"].numpy(),
+        covered=tensors["covered"].numpy(),
+        config=GeneratorConfig(**config),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from spectype.core.errors import DataError
 from spectype.dataset.store import Store
 from spectype.generate.factors import KNOTS, LEVEL, black_body
-from spectype.generate.harmonise import finite_arrays, harmonise, known_codes, select
+from spectype.generate.harmonise import harmonise, known_codes, select
+from spectype.generate.learnt import FEWEST, enough_arrays, fingerprint
 from spectype.generate.recipes import GeneratorConfig
 from spectype.learn.split import make_split
 from spectype.learn.targets import source_of
 
-FEWEST = 8  #: training spectra without which no distribution can be learnt
 _FEWEST_IN_GROUP = 20  # spectra of a source that make a noise profile of its own
 _FLUX = (-1.0, 8.0)  # beyond, flux over the broad shape is a fault, not a line
 _LEAST_GOOD = 0.3  # share of good pixels of a spectrum to learn from
@@ -54,8 +53,8 @@ class TrainingSet:
     blunter: tuple[str, ...]
 
     def fingerprint(self) -> str:
-        """A checksum: a checkpoint resumes on the same data only."""
-        return f"{crc32(self.good.tobytes(), crc32(self.values.tobytes())):08x}"
+        """See `learnt.fingerprint`."""
+        return fingerprint(self.values, self.good)
 
 
 def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
@@ -71,7 +70,7 @@ def training_set(store: Store, config: GeneratorConfig) -> TrainingSet:
     rows = rows[trust[rows] >= _LEAST_TRUST]
     split = make_split(store.meta, config)
     train = _thin(store, rows[split[rows] == "train"], config)
-    _check(store, train, n_all=len(rows), types=config.types)
+    enough_arrays(store, train, n_all=len(rows), of=f"types {config.types}")
     alike = harmonise(store, train, resolving_power=config.resolving_power)
     good = alike.good & (alike.flux > _FLUX[0]) & (alike.flux < _FLUX[1])
     enough = good.mean(axis=1) > _LEAST_GOOD
@@ -132,17 +131,6 @@ def _thin(store: Store, train: NDArray[np.int64], config: GeneratorConfig) -> ND
     order = np.random.default_rng(config.seed).permutation(len(train))
     kept = [order[place[order] == p][: config.crowd] for p in np.unique(place)]
     return train[np.sort(np.concatenate(kept))] if kept else train
-
-
-def _check(store: Store, train: NDArray[np.int64], *, n_all: int, types: str) -> None:
-    if len(train) < FEWEST:
-        raise DataError(
-            f"{len(train)} spectra of types {types} are left for training of {n_all}; {FEWEST} "
-            "are needed at least",
-            path=store.folder,
-            remedy="gather more, take more types, or keep fewer stars out (--test)",
-        )
-    finite_arrays(store, train)
 
 
 def _groups(survey: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -14,12 +14,12 @@ from torch import Tensor
 from spectype.dataset.store import Store
 from spectype.generate import factors, latent
 from spectype.generate.factors import Part, StandardGenerator
-from spectype.generate.factors_data import FEWEST, TrainingSet, training_set
+from spectype.generate.factors_data import TrainingSet, training_set
+from spectype.generate.learnt import FEWEST, FEWEST_AT_PIXEL
 from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.training import Diverged, Learner, learn
 
 FORMAT = 2  #: of the training; a checkpoint of another one does not resume
-FEWEST_AT_PIXEL = 2  #: training spectra that make a pixel of the samples good
 
 
 @dataclass(frozen=True)

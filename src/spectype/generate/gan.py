@@ -17,12 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from spectype.core import mk
-from spectype.core.errors import DataError, UsageError
-from spectype.core.files import read_manifest
+from spectype.core.errors import UsageError
 from spectype.generate.dense import Dense
 from spectype.generate.recipes import GanConfig
 from spectype.generate.samples import Samples
-from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
 
 GENERATOR = (256, 512, 1024)  #: units of the generator's hidden layers
@@ -176,40 +174,18 @@ def save_generator(generator: ReferenceGenerator, path: Path, *, config: GanConf
     checkpoint.save(path, tensors=tensors, state=state)
 
 
-def load(folder: str | Path) -> ReferenceGenerator:
-    """The generator of a folder that the reference recipe made.
-
-    Raises
-    ------
-    DataError
-        If training has not finished, or the weights are damaged.
-    """
-    read_manifest(folder, "gan")
-    path = Path(folder) / WEIGHTS
-    tensors, state = checkpoint.load(path)
-    return _rebuild(tensors, state, path)
-
-
-def _rebuild(
-    tensors: Mapping[str, Tensor], state: Mapping[str, Any], path: Path
-) -> ReferenceGenerator:
-    try:
-        wave = tensors["wave"].numpy()
-        network = make_generator(
-            noise=state["noise"], n_pix=wave.size, batch_norm=state["batch_norm"]
-        )
-        network.load_state_dict(
-            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        )
-        return ReferenceGenerator(
-            network.eval(),
-            wave=wave,
-            covered=tensors["covered"].numpy().astype(bool),
-            scaling=Scaling(**state["scaling"]),
-            types="".join(t for t in mk.TYPES if t in state["types"]),
-            noise=state["noise"],
-        )
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise DataError(
-            f"is not a generator of the reference recipe: {error}", path=path, remedy="train again"
-        ) from error
+def rebuild(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> ReferenceGenerator:
+    """The generator of what `save_generator` wrote."""
+    wave = tensors["wave"].numpy()
+    network = make_generator(noise=state["noise"], n_pix=wave.size, batch_norm=state["batch_norm"])
+    network.load_state_dict(
+        {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+    )
+    return ReferenceGenerator(
+        network.eval(),
+        wave=wave,
+        covered=tensors["covered"].numpy().astype(bool),
+        scaling=Scaling(**state["scaling"]),
+        types="".join(t for t in mk.TYPES if t in state["types"]),
+        noise=state["noise"],
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,8 @@ from spectype.core.errors import DataError
 from spectype.dataset.preprocess import MinMax, Smooth
 from spectype.dataset.store import Store
 from spectype.generate.gan import Scaling
-from spectype.generate.harmonise import finite_arrays, harmonise, select
+from spectype.generate.harmonise import harmonise, select
+from spectype.generate.learnt import FEWEST, FEWEST_AT_PIXEL, enough_arrays, fingerprint
 from spectype.generate.recipes import GanConfig
 from spectype.learn.split import make_split
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
 
 FloatArray = NDArray[np.float32]
-FEWEST = 8  #: training spectra without which no distribution can be learnt
-FEWEST_AT_PIXEL = 2  #: training spectra that make a pixel of the samples good
 STUDY_PIXELS = slice(2, 3502)  # the study's cut, meant to end at 8671.6 A, ends at 8287 A
 _JACOBY_FIRST, _JACOBY_STEP = 3700.0, 1.4  # [Angstrom]
 
@@ -63,8 +61,8 @@ class GanData:
         return np.asarray(self.good.sum(axis=0) >= min(FEWEST_AT_PIXEL, len(self.good)))
 
     def fingerprint(self) -> str:
-        """A checksum of the training data: a checkpoint resumes on the same data only."""
-        return f"{crc32(self.good.tobytes(), crc32(self.values.tobytes())):08x}"
+        """See `learnt.fingerprint`."""
+        return fingerprint(self.values, self.good)
 
 
 def gan_data(store: Store, config: GanConfig) -> GanData:
@@ -78,7 +76,11 @@ def gan_data(store: Store, config: GanConfig) -> GanData:
     rows = select(store, config.types)
     split = make_split(store.meta, config)
     train = rows[split[rows] == "train"]
-    _check(store, train, n_all=len(rows), config=config)
+    fewest = max(FEWEST, config.batch)
+    of = f"type {config.types}"
+    _, error = enough_arrays(store, train, n_all=len(rows), of=of, fewest=fewest)
+    if (empty := ~(error > 0).any(axis=1)).any():
+        raise DataError(f"row {train[empty][0]} has no good pixel", path=store.folder)
     if config.has("padding"):
         values, wave = study_vectors(store.spectra(train)), store.wave[STUDY_PIXELS]
         good = np.ones_like(values)
@@ -132,17 +134,3 @@ def study_vectors(spectra: Spectra) -> FloatArray:
         else:
             vectors[i, : min(size, flux.size)] = flux[:size]
     return np.clip(vectors[:, STUDY_PIXELS], 0, 1)
-
-
-def _check(store: Store, train: NDArray[np.int64], *, n_all: int, config: GanConfig) -> None:
-    if len(train) < max(FEWEST, config.batch):
-        raise DataError(
-            f"{len(train)} spectra of type {config.types} are left for training of {n_all}; "
-            f"{max(FEWEST, config.batch)} are needed at least",
-            path=store.folder,
-            remedy="gather more, take more types (--types OB), or keep fewer stars out (--test)",
-        )
-    _, error = finite_arrays(store, train)
-    empty = ~(error > 0).any(axis=1)
-    if empty.any():
-        raise DataError(f"row {train[empty][0]} has no good pixel", path=store.folder)

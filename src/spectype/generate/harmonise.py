@@ -92,28 +92,6 @@ class Harmonised:
         return Harmonised(**values)
 
 
-def finite_arrays(
-    store: Store, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Flux and error of spectra to learn from, as `Store.arrays` gives them.
-
-    Raises
-    ------
-    DataError
-        If a spectrum holds NaN or infinity; the first ones are named.
-    """
-    flux, error = store.arrays(rows)
-    broken = ~(np.isfinite(flux) & np.isfinite(error)).all(axis=1)
-    if broken.any():
-        names = ", ".join(f"row {r}" for r in rows[broken][:5])
-        raise DataError(
-            f"{broken.sum()} training spectra hold NaN or infinity ({names})",
-            path=store.folder,
-            remedy="build the store again; `build` masks such pixels",
-        )
-    return flux, error
-
-
 def select(store: Store, types: Sequence[str]) -> NDArray[np.int64]:
     """Rows of real stars of these types.
 

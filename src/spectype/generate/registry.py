@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
 from spectype.generate import factors, gan
 from spectype.generate.samples import Samples
+from spectype.generate.training import WEIGHTS
+from spectype.learn import checkpoint
 
 
 class Generator(Protocol):
@@ -46,6 +49,12 @@ class Generator(Protocol):
         ...
 
 
+REBUILD: dict[str, Callable[..., Generator]] = {
+    "standard": factors.rebuild,
+    "reference": gan.rebuild,
+}
+
+
 def load_generator(folder: str | Path) -> Generator:
     """The generator of a folder that `gan train` made.
 
@@ -63,8 +72,13 @@ def load_generator(folder: str | Path) -> Generator:
             remedy="run `spectype gan train` to its end first",
         ) from error
     recipe = manifest.get("recipe")
-    if recipe == "standard":
-        return factors.load(folder)
-    if recipe == "reference":
-        return gan.load(folder)
-    raise DataError(f"unknown recipe {recipe!r} of a generator", path=folder)
+    if recipe not in REBUILD:
+        raise DataError(f"unknown recipe {recipe!r} of a generator", path=folder)
+    path = Path(folder) / WEIGHTS
+    tensors, state = checkpoint.load(path)
+    try:
+        return REBUILD[recipe](tensors, state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"is not a generator of the {recipe} recipe: {error}", path=path, remedy="train again"
+        ) from error

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,59 +67,25 @@ def _of_library(library: Library) -> Survey:
     )
 
 
-def _read_lamost(source: Source, frame: str | None) -> Spectra:
-    spectra = lamost.read(source)
-    if frame == "air":
-        note = "frame air asked for, but LAMOST's is vacuum: kept"
-        said = [f"{before}; {note}" if before else note for before in spectra.get("notes")]
-        return replace(spectra, meta={**spectra.meta, "notes": said})
-    return spectra
+def _of_module(name: str, title: str, module: Any) -> Survey:
+    """The entry of a module with ``CITATION``, ``recognise`` and ``read(source, frame=)``."""
+    return Survey(
+        name=name,
+        title=title,
+        citation=module.CITATION,
+        recognise=module.recognise,
+        read=lambda source, frame: module.read(source, frame=frame),
+    )
 
 
 #: What `read` knows, in the order in which it asks.
 SURVEYS: tuple[Survey, ...] = (
-    Survey(
-        name="lamost",
-        title="LAMOST low-resolution survey",
-        citation=lamost.CITATION,
-        recognise=lamost.recognise,
-        read=_read_lamost,
-    ),
-    Survey(
-        name="lamost_mrs",
-        title="LAMOST medium-resolution survey",
-        citation=lamost_mrs.CITATION,
-        recognise=lamost_mrs.recognise,
-        read=lambda source, frame: lamost_mrs.read(source, frame=frame),
-    ),
-    Survey(
-        name="desi",
-        title="DESI coadds and spectra",
-        citation=desi.CITATION,
-        recognise=desi.recognise,
-        read=lambda source, frame: desi.read(source, frame=frame),
-    ),
-    Survey(
-        name="sdss_v",
-        title="SDSS-V Milky Way Mapper (mwmVisit, mwmStar)",
-        citation=sdss_v.CITATION,
-        recognise=sdss_v.recognise,
-        read=lambda source, frame: sdss_v.read(source, frame=frame),
-    ),
-    Survey(
-        name="sdss",
-        title="SDSS and BOSS spectra and stellar templates",
-        citation=sdss.CITATION,
-        recognise=sdss.recognise,
-        read=lambda source, frame: sdss.read(source, frame=frame),
-    ),
-    Survey(
-        name="jacoby",
-        title="Jacoby, Hunter & Christian atlas",
-        citation=jacoby.CITATION,
-        recognise=jacoby.recognise,
-        read=lambda source, frame: jacoby.read(source, frame=frame),
-    ),
+    _of_module("lamost", "LAMOST low-resolution survey", lamost),
+    _of_module("lamost_mrs", "LAMOST medium-resolution survey", lamost_mrs),
+    _of_module("desi", "DESI coadds and spectra", desi),
+    _of_module("sdss_v", "SDSS-V Milky Way Mapper (mwmVisit, mwmStar)", sdss_v),
+    _of_module("sdss", "SDSS and BOSS spectra and stellar templates", sdss),
+    _of_module("jacoby", "Jacoby, Hunter & Christian atlas", jacoby),
     *(_of_library(library) for library in LIBRARIES),
 )
 

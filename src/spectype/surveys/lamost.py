@@ -90,8 +90,15 @@ def recognise(source: Source) -> bool:
     return layout_of(source.hdus) is not None
 
 
-def read(source: Source) -> Spectra:
+def read(source: Source, *, frame: str | None = None) -> Spectra:
     """Read a LAMOST low-resolution spectrum of any layout.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    frame : {"air", "vacuum"}, optional
+        The user's word for the wavelengths; LAMOST's are vacuum, so another is noted, not followed.
 
     Returns
     -------
@@ -120,6 +127,9 @@ def read(source: Source) -> Spectra:
     mask = _bad_pixels(both[0], both[1], rows[4])
     both[1][mask] = 0.0
     meta = _metadata(source.path, header, str(layout), notes)
+    if frame == "air":
+        notes.append("frame air asked for, but LAMOST's is vacuum: kept")
+    meta["notes"] = ["; ".join(notes)]
     return Spectra(wave=wave, flux=both[:1], ivar=both[1:], mask=mask[None], meta=meta)
 
 
@@ -235,7 +245,7 @@ def _zeros_at_start(flux: NDArray[np.float32]) -> int:
 
 
 def _metadata(path: str, header: Header, layout: str, notes: list[str]) -> dict[str, list[Any]]:
-    """One value a name for the single spectrum, and what is odd about the header."""
+    """One value a name for the single spectrum; what is odd about the header goes to `notes`."""
     fields = header.pick(_CARDS if "SNRG" in header else _OLD_CARDS)
     n = len(_TEXTS)
     planid, obsid, release, name, kind, subclass, uid, gaia = texts_of(fields[:n])
@@ -274,7 +284,6 @@ def _metadata(path: str, header: Header, layout: str, notes: list[str]) -> dict[
         "planid": [identity[1]],
         "spid": [identity[2]],
         "fiberid": [identity[3]],
-        "notes": ["; ".join(notes)],
     }
 
 

@@ -121,12 +121,16 @@ def load_standards(path: Path = STANDARDS) -> VelocityStandards:
 def with_velocity(table: pl.DataFrame, ready: Spectra) -> pl.DataFrame:
     """The table with ``rv``, ``rv_error`` [km/s] after its columns, and a note where both are null.
 
+    Velocities are positive when receding; null without a star's type, with too few good pixels
+    where the standards can be trusted, or without a peak of the correlation that stands out.
+
     Parameters
     ----------
     table : polars.DataFrame
         Of `Model.predict`.
     ready : Spectra
-        The same spectra, in the same order, through the model's chain and not moved to rest.
+        The same spectra, in the same order, through the model's chain and not moved to rest. Their
+        wavelengths are taken as they are: heliocentric where the file's are.
     """
     import polars as pl
 
@@ -137,28 +141,6 @@ def with_velocity(table: pl.DataFrame, ready: Spectra) -> pl.DataFrame:
     )
     notes = table.select(pl.when(added != "").then(added).alias("notes"))["notes"]
     return table.with_columns(notes).hstack(_columns(found, table))
-
-
-def measure_velocity(ready: Spectra, table: pl.DataFrame) -> pl.DataFrame:
-    """Radial velocities of typed spectra.
-
-    Parameters
-    ----------
-    ready : Spectra
-        Through the model's chain. Their wavelengths are taken as they are: heliocentric where the
-        file's are.
-    table : polars.DataFrame
-        Their types: columns ``type``, ``subclass_code``, ``luminosity``, ``kind`` of
-        `Model.predict`.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``rv`` and ``rv_error`` [km/s], positive when receding; null without a star's type, with too
-        few good pixels where the standards can be trusted, or without a peak of the correlation
-        that stands out.
-    """
-    return _columns(_measure_typed(ready, table), table)
 
 
 def velocity_schema() -> dict[str, Any]:

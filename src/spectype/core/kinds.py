@@ -23,8 +23,6 @@ KINDS = (
     "other",
 )
 STAR, METAL_WEAK = KINDS.index("star"), KINDS.index("metal-weak")
-#: Kinds that have a place on the sequence O-M all the same.
-ON_SEQUENCE = ("star", "metal-weak", "emission-line star")
 _WORDS = {
     "emission": "emission-line star",
     "binary": "composite",
@@ -38,10 +36,13 @@ _WORDS = {
 def of_label(kind: str | None) -> str | None:
     """One of `KINDS` for the kind that a label was parsed to; None where it says nothing.
 
+    A label that no type was found in ("HB", "AGB") is ``other`` to `mk.parse`: it is not
+    understood, and says nothing.
+
     Examples
     --------
-    >>> of_label("binary"), of_label("quasar"), of_label("unknown")
-    ('composite', 'quasar', None)
+    >>> of_label("binary"), of_label("quasar"), of_label("unknown"), of_label("other")
+    ('composite', 'quasar', None, None)
     """
     word = _WORDS.get(kind or "", kind)
-    return word if word in KINDS else None
+    return word if word in KINDS and kind != "other" else None

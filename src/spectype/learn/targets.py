@@ -167,16 +167,11 @@ def caught_all(code: NDArray[np.float64]) -> NDArray[np.bool_]:
 def kind_targets(meta: pl.DataFrame, typed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Index of each row's kind (n,), -1 where nothing is known.
 
-    A star with a type is a star unless its label says more. A label that no type was found in
-    ("HB", "AGB") does not make it a stranger, and a library's star without any label is unknown
-    to us, but no stranger either.
+    A star with a type is a star unless its label says more; one without a type, and a library's
+    star without any label, is unknown to us, but no stranger.
     """
     found = [kinds.of_label(kind) for kind in meta["kind"].to_list()]
-    index = np.array([-1 if k in (None, "other") else kinds.KINDS.index(str(k)) for k in found])
-    sure = (
-        meta["kind"].is_in(["brown dwarf", "S star", "Wolf-Rayet", "planetary nebula"]).to_numpy()
-    )
-    index = np.where(sure, kinds.KINDS.index("other"), index)
+    index = np.array([-1 if kind is None else kinds.KINDS.index(kind) for kind in found])
     untyped_star = (index == kinds.STAR) & ~typed
     return np.asarray(np.where(untyped_star, -1, index), np.int64)
 

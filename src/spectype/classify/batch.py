@@ -93,19 +93,28 @@ class File:
 
 
 @dataclass
-class _Batch:
-    """Spectra of several files on the model's grid, and what to say beside their types."""
+class _Group:
+    """Spectra on the model's grid, of several files, and what to say of each beside its type."""
 
-    #: Spectra on the grid that the rest of the chain is still to come for, and those through it.
-    raw: list[Spectra] = field(default_factory=list)
-    done: list[Spectra] = field(default_factory=list)
-    #: Whether each spectrum, in the order of the files, is of `done`.
-    is_done: list[bool] = field(default_factory=list)
-    faults: list[str | None] = field(default_factory=list)
+    spectra: list[Spectra] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  #: of their rows in the output
     names: list[str] = field(default_factory=list)
+    faults: list[str | None] = field(default_factory=list)
     extra: list[pl.DataFrame] = field(default_factory=list)
-    #: Rows of files that cannot be read: place in the output and the row.
-    errors: list[tuple[int, pl.DataFrame]] = field(default_factory=list)
+
+
+@dataclass
+class _Batch:
+    """What has come of some files: spectra and rows of errors, each with its place."""
+
+    #: Spectra that the rest of the chain is still to come for, and those that are through it.
+    raw: _Group = field(default_factory=_Group)
+    done: _Group = field(default_factory=_Group)
+    errors: list[pl.DataFrame] = field(default_factory=list)
+    error_places: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.raw.places) + len(self.done.places) + len(self.errors)
 
 
 def classify_files(files: Sequence[File], model: Model, config: ClassifyConfig) -> pl.DataFrame:
@@ -156,17 +165,18 @@ def _add(batch: _Batch, path: str, spectra: Spectra, model: Model, config: Class
     ready = run_chain(spectra, model.chain) if moved is None else moved
     faults = coverage_faults(spectra, ready, model.wave)
     extra = [measure_indices(spectra)] if config.indices else []
-    name = as_text(path)
-    (batch.done if moved is None else batch.raw).append(ready)
-    batch.is_done += [moved is None] * len(ready)
-    batch.faults += faults
-    batch.names += [name] if len(ready) == 1 else [f"{name}[{i}]" for i in range(len(ready))]
-    batch.extra += extra
+    name, n, first = as_text(path), len(ready), len(batch)
+    group = batch.done if moved is None else batch.raw
+    group.spectra.append(ready)
+    group.places += range(first, first + n)
+    group.names += [name] if n == 1 else [f"{name}[{i}]" for i in range(n)]
+    group.faults += faults
+    group.extra += extra
 
 
 def _add_error(batch: _Batch, path: str, problem: str, config: ClassifyConfig) -> None:
-    at = len(batch.names) + len(batch.errors)
-    batch.errors.append((at, error_row(path, problem, config)))
+    batch.error_places.append(len(batch))
+    batch.errors.append(error_row(path, problem, config))
 
 
 def on_grid(spectra: Spectra, model: Model) -> Spectra | None:
@@ -179,42 +189,28 @@ def on_grid(spectra: Spectra, model: Model) -> Spectra | None:
     return None if offset is None else place(spectra, offset=offset, wave=model.wave)
 
 
-def _ready(batch: _Batch, model: Model) -> Spectra:
-    """All spectra of a batch through the chain, in the order of the files."""
-    parts = [*batch.done]
-    if batch.raw:
-        parts.insert(0, run_chain(concatenate(batch.raw), model.chain))
-    ready = parts[0] if len(parts) == 1 else concatenate(parts)
-    if not (batch.raw and batch.done):
-        return ready
-    done = np.asarray(batch.is_done)
-    order = np.where(done, np.cumsum(done) - 1 + (~done).sum(), np.cumsum(~done) - 1)
-    return ready[order]
-
-
 def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
-    """Type a batch and put the rows of unreadable files in their places."""
+    """Type a batch; the rows in the order of the files."""
     import polars as pl
 
-    table = pl.DataFrame(schema=output_schema(config))
-    if batch.names:
-        ready = _ready(batch, model)
+    raw, done = batch.raw, batch.done
+    tables = []
+    if raw.spectra or done.spectra:
+        through = [run_chain(concatenate(raw.spectra), model.chain)] if raw.spectra else []
+        ready = concatenate([*through, *done.spectra])
         rows = model.rows(ready, system=config.system)
-        rows["path"] = batch.names
-        rows["error"] = [own or said for own, said in zip(batch.faults, rows["error"])]
+        rows["path"] = raw.names + done.names
+        faults = raw.faults + done.faults
+        rows["error"] = [own or said for own, said in zip(faults, rows["error"])]
         table = columns.table(rows)
         if config.velocity:
             table = with_velocity(table, ready)
-        if batch.extra:
-            table = table.hstack(pl.concat(batch.extra))
-    if not batch.errors:
-        return table
-    order = np.arange(len(table), dtype=np.float64)
-    places = np.array([at for at, _ in batch.errors])
-    # The k-th error stands after all rows before it, of which k are errors themselves.
-    own = places - np.arange(len(places)) - 0.5
-    both = pl.concat([table, *(row for _, row in batch.errors)])
-    return both[np.argsort(np.concatenate([order, own]), kind="stable")]
+        if config.indices:
+            table = table.hstack(pl.concat(raw.extra + done.extra))
+        tables.append(table)
+    found = pl.concat([pl.DataFrame(schema=output_schema(config)), *tables, *batch.errors])
+    places = raw.places + done.places + batch.error_places
+    return found if places == sorted(places) else found[np.argsort(places)]
 
 
 def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
@@ -230,9 +226,9 @@ def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[
         What the model sees.
     """
     faults: list[str | None] = [None] * len(spectra)
-    low, high = np.round(grid[[0, -1]], -2)
     if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
         return faults  # the quick way for nearly all files: even one alone would cover enough
+    low, high = np.round(grid[[0, -1]], -2)
     for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
         wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
         good = wave[~spectra.mask[i]]

@@ -95,12 +95,7 @@ class Spectra:
 
         NaN where a spectrum has no good pixel.
         """
-        ratio = np.where(self.mask, np.nan, self.flux * np.sqrt(self.ivar))
-        good = ~self.mask.all(axis=1)
-        out = np.full(len(self), np.nan, dtype=np.float32)
-        if good.any():
-            out[good] = np.nanmedian(ratio[good], axis=1)
-        return out
+        return row_medians(self.flux * np.sqrt(self.ivar), ~self.mask)
 
 
 def row_medians(values: NDArray[Any], good: BoolArray) -> NDArray[np.float32]:
@@ -137,6 +132,8 @@ def concatenate(batches: Sequence[Spectra]) -> Spectra:
     """
     if not batches:
         raise ValueError("no spectra to join")
+    if len(batches) == 1:
+        return batches[0]
     wave = batches[0].wave
     if any(b.wave.shape != wave.shape or not np.array_equal(b.wave, wave) for b in batches):
         raise ValueError("batches on different wavelength grids cannot be joined; resample first")

@@ -22,6 +22,7 @@ from spectype.core.grid import SPEED_OF_LIGHT, resample
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import Continuum, RestFrame, broad_shape, replace
 from spectype.dataset.store import Store
+from spectype.dataset.wide import wide_table
 from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:
@@ -221,14 +222,10 @@ def intrinsic_shape(code: NDArray[np.float64], *, wave: NDArray[np.float64]) -> 
 def table_of(harmonised: Harmonised) -> pl.DataFrame:
     """A row a spectrum: ``row``, ``star_id``, ``survey``, ``type``, ``code``, then one column a
     wavelength [vacuum Angstrom, two decimals]; null where a spectrum has no data."""
-    import polars as pl
-
-    flux = np.where(harmonised.good, harmonised.flux, np.nan)
-    head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type")}
-    columns = [f"{w:.2f}" for w in harmonised.wave]
-    return pl.DataFrame(
-        {"row": harmonised.rows, **head, "code": harmonised.code}
-    ).hstack(pl.DataFrame(flux, schema=columns, orient="row")).fill_nan(None)  # fmt: skip
+    head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type", "code")}
+    return wide_table(
+        harmonised.wave, harmonised.flux, harmonised.good, row=harmonised.rows, **head
+    )
 
 
 def write_table(harmonised: Harmonised, path: str | Path) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spectype.classify.tables import to_table as to_table
     from spectype.core.flags import Flag as Flag
     from spectype.core.spectra import Spectra as Spectra
+    from spectype.dataset.fitsfile import write_spectra as write_spectra
     from spectype.draw.plot import plot as plot
     from spectype.reading.arrays import from_arrays as from_arrays
     from spectype.surveys.specutils_io import from_specutils as from_specutils
@@ -33,6 +34,7 @@ _LAZY = {
     "read": "spectype.classify.given",
     "to_specutils": "spectype.surveys.specutils_io",
     "to_table": "spectype.classify.tables",
+    "write_spectra": "spectype.dataset.fitsfile",
 }
 __all__ = ["__version__", "classify", *_LAZY]
 

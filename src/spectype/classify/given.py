@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from spectype import surveys
-from spectype.core.errors import ArgumentError, DataError, ReadError
+from spectype.core.errors import ArgumentError, DataError, UsageError
 from spectype.core.files import MANIFEST, read_json
 from spectype.core.spectra import Spectra
 from spectype.dataset.store import Store
@@ -136,8 +136,8 @@ def _of_store(folder: str, row: int | None) -> Spectra:
     return replace(found, meta={**found.meta, "path": [f"{folder}[{i}]" for i in rows]})
 
 
-def _no_row(row: int, n: int, path: str) -> ReadError:
-    return ReadError(f"has no spectrum {row}; the last is {n - 1}", path=path)
+def _no_row(row: int, n: int, path: str) -> UsageError:
+    return UsageError(f"has no spectrum {row}; the last is {n - 1}", path=path)
 
 
 def batches(given: Given) -> list[Spectra]:

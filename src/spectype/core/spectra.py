@@ -122,6 +122,10 @@ class Spectra:
         """The batch as a specutils ``SpectrumList``; see `spectype.to_specutils`."""
         return spectype.to_specutils(self)
 
+    def write(self, path: Any) -> Any:
+        """Write the spectra to a FITS file; see `spectype.write_spectra`."""
+        return spectype.write_spectra(self, path)
+
     @property
     def n_pix(self) -> int:
         """Number of pixels of a spectrum."""

@@ -30,7 +30,7 @@ import polars as pl
 from torch import nn
 
 import spectype
-from spectype.classify.runtime import SHIPPED
+from spectype.classify.obtain import SHIPPED
 from spectype.core import mk
 from spectype.core.files import read_json, write_json, write_text
 from spectype.dataset.build import BuildConfig, build

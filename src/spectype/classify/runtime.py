@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from spectype.classify import columns
 from spectype.classify.columns import digits
+from spectype.classify.obtain import PARTS, folder_of, sha256
 from spectype.classify.posterior import Sequence70, calibrated, softmax, type_sets
 from spectype.classify.quality import (
     LEAST_COVERAGE,
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
 
 FORMAT = 5  #: of model.json
 _RELEASES = {4: "0.1 (tag first)"}  # spectype that reads an older format
-SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
 SYSTEMS = ("mk", "survey")
 OUTPUTS = ("sequence", "survey", "luminosity", "kind")  #: of the network, in this order
-PARTS = ("model.json", "model.onnx")  #: the card and the weights
+WEIGHTS = "weights_sha256"  #: of the card: SHA-256 of model.onnx
 BATCH = 64
 
 
@@ -287,28 +286,30 @@ class Model:
 
 
 def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
-    """Load a shipped model by name, or a model's or run's folder.
+    """Load a shipped model by name, a model's or run's folder, a zip archive or an address.
 
     Parameters
     ----------
     name : str or path
-        Name of a shipped model, or a folder with ``model.json`` and ``model.onnx``.
+        Name of a shipped model; a folder with ``model.json`` and ``model.onnx``; a ``.zip`` of
+        one; or ``https://.../model.zip#sha256=HEX``, which is fetched once, checked, and kept in
+        a cache (``SPECTYPE_CACHE``). Nothing in a model is ever run as a program.
     threads : int
         CPU threads of a prediction; 0 takes all cores.
 
     Raises
     ------
     UsageError
-        If there is no such model. DataError if it is incomplete, of another version, not ours.
+        If there is no such model, or an address names no checksum.
+    DataError
+        If it is incomplete, of another version, not ours, or its weights are not the card's.
+
+    Examples
+    --------
+    >>> load_model()
+    Model('standard', 3904 pixels, 3700-9089 A)
     """
-    folder = Path(name)
-    if not folder.is_dir():
-        known = sorted(p.name for p in SHIPPED.iterdir() if (p / "model.json").exists())
-        if os.sep in str(name) or str(name) not in known:
-            raise UsageError(
-                f"no model {str(name)!r}", remedy=f"a folder, or one of: {', '.join(known)}"
-            )
-        folder = SHIPPED / str(name)
+    folder = folder_of(name)
     for part in PARTS:
         if not (folder / part).is_file():
             raise DataError(
@@ -326,5 +327,13 @@ def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
             remedy=f"export it again, or install spectype {_RELEASES[found]}, which reads it"
             if (found := card.get("format")) in _RELEASES
             else "export it again, or install the version that wrote it",
+        )
+    # Models that were exported before cards had a checksum have none.
+    said = card.get(WEIGHTS)
+    if said is not None and said != sha256(folder / "model.onnx"):
+        raise DataError(
+            "does not have the checksum that its card says",
+            path=folder / "model.onnx",
+            remedy="the file is damaged or of another model: fetch or export it again",
         )
     return Model(folder=folder, card=card, threads=threads)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+
+from spectype.cli.catalogue import bench as catalogue
 
 if TYPE_CHECKING:
     from spectype.bench.read import ReadSpeed
 
 app = App(name="bench", help="Measure speed against named alternatives.")
-app.command("spectype.cli.catalogue:bench", name="catalogue")
+Device = Literal["auto", "cpu", "cuda"]
+app.command(catalogue, name="catalogue")
 
 
 @app.command
@@ -99,7 +102,7 @@ def gan(
     *,
     steps: int = 20,
     rounds: int = 5,
-    device: str = "auto",
+    device: Device = "auto",
     threads: int = 0,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:

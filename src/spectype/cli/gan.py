@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from spectype.cli.gan_judge import audit, evaluate
 from spectype.core.errors import DataError, UsageError
 from spectype.generate.recipes import GanConfig, GeneratorConfig
 
@@ -32,10 +33,10 @@ def train(
     leave_out: tuple[str, ...] | None = None,
     seed: int | None = None,
     split_seed: int | None = None,
-    device: str | None = None,
+    device: Literal["auto", "cpu", "cuda"] | None = None,
     threads: int | None = None,
-    reference: GanConfig = GanConfig(),  # noqa: B008
-    standard: GeneratorConfig = GeneratorConfig(),  # noqa: B008
+    reference: Annotated[GanConfig, Parameter(group="Reference recipe")] = GanConfig(),  # noqa: B008
+    standard: Annotated[GeneratorConfig, Parameter(group="Standard recipe")] = GeneratorConfig(),  # noqa: B008
 ) -> int:
     """Train a generator on the real stars of a store; run the same command again to resume.
 
@@ -201,8 +202,8 @@ def table(
     return 0
 
 
-app.command("spectype.cli.gan_judge:evaluate", name="evaluate")
-app.command("spectype.cli.gan_judge:audit", name="audit")
+app.command(evaluate)
+app.command(audit)
 
 
 def with_options(config: Config, options: dict[str, Any]) -> Config:

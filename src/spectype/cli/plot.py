@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from spectype.classify.runtime import System
 from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.draw.targets import (
@@ -37,7 +38,7 @@ def spectrum(
     lines: str | None = None,
     redshift: float | None = None,
     smooth: int = 0,
-    typed: bool = True,
+    typed: Annotated[bool, Parameter(negative="--no-typed")] = True,
     config: Config = FigureConfig(),  # noqa: B008
 ) -> int:
     """Draw spectra: flux, errors, bad pixels, named lines, telluric bands, and the type.
@@ -157,7 +158,7 @@ def compare(
 def explain(
     *files: str,
     average: Annotated[bool, Parameter(negative="")] = False,
-    system: str = "mk",
+    system: System = "mk",
     standards: Path | None = None,
     config: Config = FigureConfig(),  # noqa: B008
 ) -> int:

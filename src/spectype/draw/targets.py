@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
+from spectype.core.grid import Medium
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
@@ -34,7 +35,7 @@ class Reading:
         Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
     """
 
-    frame: str | None = None
+    frame: Medium | None = None
     columns: str | None = None
     unit: str | None = None
 

@@ -17,7 +17,8 @@ import velocity_scores
 
 import spectype
 from spectype.bench.classify import measure
-from spectype.classify.runtime import SHIPPED, load_model
+from spectype.classify.obtain import SHIPPED
+from spectype.classify.runtime import load_model
 from spectype.core import mk
 from spectype.core.files import read_json, write_text
 from spectype.core.sky import group_by_position

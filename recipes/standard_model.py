@@ -27,7 +27,7 @@ import expert_labels
 from model_card import write_card
 from torch import nn
 
-from spectype.classify.runtime import SHIPPED
+from spectype.classify.obtain import SHIPPED
 from spectype.core.files import read_json, write_json
 from spectype.dataset.build import BuildConfig, build
 from spectype.dataset.store import Store

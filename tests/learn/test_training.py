@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spectype.classify.runtime import SHIPPED, load_model
+from spectype.classify.obtain import SHIPPED
+from spectype.classify.runtime import load_model
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset import store as st
 from spectype.dataset.preprocess import run_chain, standard_chain, to_data

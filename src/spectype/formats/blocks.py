@@ -27,6 +27,9 @@ class Cards(Protocol):
     def commentary(self) -> str:
         """Comment and history lines."""
 
+    def lines(self) -> str:
+        """Every card with its keyword, value and comment, a line each."""
+
 
 class PlainCards:
     """Cards from a mapping and comment lines, for containers that are not FITS.
@@ -66,6 +69,10 @@ class PlainCards:
     def commentary(self) -> str:
         """Comment and history lines."""
         return self._comments
+
+    def lines(self) -> str:
+        """Every value with its key, a line each."""
+        return "\n".join(f"{key} = {value}" for key, value in self._values.items())
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,9 @@ _NO = {"f", "false", "no", "n", "0", "0.0", "off", "air"}
 _CONVERTED = r"(?:convert|transform|correct|shift)\w*\s+(?:\w+\s+)?(?:to|into)\s+"
 _TO_VACUUM = rf"air[\s_-]*(?:to|2|->|into)[\s_-]*vac|{_CONVERTED}vac"
 _TO_AIR = rf"vac(?:uum)?[\s_-]*(?:to|2|->|into)[\s_-]*air|{_CONVERTED}air"
+_WAVE = r"(?:wave|wav|wavelength|lambda|lam|wl)"
 _NOT = r"(?:\bnot?\b|\bnever\b|\binstead of\b|\brather than\b|n't)\s+(?:\w+\s+){0,3}?"
+_OFF = re.compile(r"=\s*(?:F|0|'\s*(?:no|false|none|off|f|0)\s*')\s*(?:/|$)", re.I)
 _ABOUT_WAVES = re.compile(
     r"wave|lambda|\bwl\b|dispersion|spectral axis|frame|airorvac|air2vac|vac2air|airtovac|vactoair"
     r"|(vacuum|air)\s*[:=]",
@@ -46,8 +48,13 @@ def frame_in_text(text: str) -> str | None:
         return "vacuum"
     if re.search(_TO_AIR, lower):
         return "air"
-    air = re.search(r"(?<![a-z])air(?![a-z])|awav", lower)
-    vacuum = re.search(r"(?<![a-z])vac(uum)?(?![a-z])", lower)
+    air, vacuum = (
+        re.search(
+            rf"(?<![a-z])(?:{word})(?![a-z])|(?<![a-z])(?:{word}){_WAVE}|{_WAVE}s?(?:{word})(?![a-z])",
+            lower,
+        )
+        for word in ("air|awav", "vac|vacuum")
+    )
     if air and re.search(rf"{_NOT}(?:in )?air\b", lower):
         return "vacuum"
     if vacuum and re.search(rf"{_NOT}(?:in |to )?vac", lower):
@@ -90,6 +97,17 @@ def frame_in_comments(text: str) -> str | None:
     """The frame that lines of comment or history give to the wavelengths; the last line wins."""
     said = [frame_in_text(line) for line in text.splitlines() if _ABOUT_WAVES.search(line)]
     return next((frame for frame in reversed(said) if frame), None)
+
+
+def frame_in_lines(text: str) -> str | None:
+    """The frame that any card gives to the wavelengths, in a keyword, value or comment of its own.
+
+    Cards that are switched off, like ``AIR2VAC = F``, say nothing; nor do cards that contradict
+    one another.
+    """
+    lines = (line for line in text.splitlines() if re.search(r"wav|lambda|\blam", line, re.I))
+    said = {frame_in_text(line) for line in lines if not _OFF.search(line)} - {None}
+    return said.pop() if len(said) == 1 else None
 
 
 def settle(

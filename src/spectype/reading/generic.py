@@ -8,7 +8,7 @@ from spectype.core.spectra import Spectra
 from spectype.formats import read_blocks
 from spectype.formats.blocks import Block, Cards
 from spectype.formats.source import Source
-from spectype.reading import about, arms, frames, names, pictures, roles
+from spectype.reading import about, arms, frames, layout, names, pictures, roles
 from spectype.reading.clean import Raw, assemble, parts_of
 
 
@@ -58,6 +58,8 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
     """The spectra of a file as its arrays give them, and what was left out."""
     blocks = read_blocks(source)
     tables = [block for block in blocks if block.kind != "images"]
+    if columns is None:
+        tables = [layout.upright(block) for block in tables]
     images = next((block for block in blocks if block.kind == "images"), None)
     usable = [block for block in tables if roles.is_usable(block, columns)]
     if not usable and images is not None and columns is None:
@@ -130,7 +132,10 @@ def _describe(raw: Raw, headers: Sequence[Cards], *, alone: bool) -> None:
     """Frame and metadata from the headers, the most specific first."""
     if raw.frame is None:
         said = (
-            frames.frame_in_cards(h) or frames.frame_in_comments(h.commentary()) for h in headers
+            frames.frame_in_cards(h)
+            or frames.frame_in_comments(h.commentary())
+            or frames.frame_in_lines(h.lines())
+            for h in headers
         )
         raw.frame = next((frame for frame in said if frame), None)
     for name, value in about.of_cards(headers if alone else headers[:1] or headers).items():

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from spectype.core.spectra import Spectra
 from spectype.formats import read_blocks
 from spectype.formats.blocks import Block, Cards
 from spectype.formats.source import Source
 from spectype.reading import about, arms, frames, layout, names, pictures, roles
 from spectype.reading.clean import Raw, assemble, parts_of
+from spectype.reading.rows import role_of_text
+
+_NO_STARS = ("sky", "continuum", "raw", "model", "other")  # what a table's name may say it holds
+_LEAST = 50  # pixels: a table of fewer is a list of lines beside one of many more
 
 
 def read(
@@ -62,6 +68,8 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
         tables = [layout.upright(block) for block in tables]
     images = next((block for block in blocks if block.kind == "images"), None)
     usable = [block for block in tables if roles.is_usable(block, columns)]
+    if columns is None:
+        usable = _spectra_among(usable, images)
     if not usable and images is not None and columns is None:
         raws, left = pictures.of_images(images, source)
         if raws:
@@ -87,6 +95,15 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
     if len(raws) > 1 and columns is None:
         _name(raws)
     return raws, _left_out([image.name for image in images.arrays] if images else [], idle)
+
+
+def _spectra_among(tables: list[Block], images: Block | None) -> list[Block]:
+    """Tables of spectra without those of sky, models, lamps or lines, if anything is left then."""
+    stars = [b for b in tables if role_of_text(b.name) not in _NO_STARS] or tables
+    widths = [roles.n_pixels(block) for block in stars]
+    shapes = [np.shape(image.values)[-1:] for image in images.arrays] if images else []
+    most = max([*widths, *(n for shape in shapes for n in shape)], default=0)
+    return [block for block, n in zip(stars, widths) if n >= _LEAST or n > most / 10]
 
 
 def _primary(source: Source) -> list[Cards]:

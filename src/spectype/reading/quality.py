@@ -221,6 +221,16 @@ def is_error_of(other: NDArray[Any], flux: NDArray[Any]) -> bool:
     return bool(abs(np.log(size / sigma)) < to_flux)
 
 
+def is_ivar_of(other: NDArray[Any], flux: NDArray[Any]) -> bool:
+    """Whether `other` (n_pix,) is the inverse variance of `flux` (n_pix,): near to its noise."""
+    ok = np.isfinite(other) & np.isfinite(flux)
+    if ok.sum() < 10 or (other[ok] < 0).any() or (other[ok] > 0).mean() < 0.5:
+        return False
+    light, sigma = float(np.median(np.abs(flux[ok]))), noise(flux)
+    size = 1.0 / np.sqrt(float(np.median(other[ok & (other > 0)])))
+    return bool(light > 0 and size < 0.5 * light and sigma > 0 and 0.25 < size / sigma < 4.0)
+
+
 def is_flag(values: NDArray[Any]) -> bool:
     """Whether numbers are flags: whole, few different, 0 among them or all the same."""
     finite = values[np.isfinite(values)]

@@ -105,6 +105,13 @@ def is_usable(block: Block, choice: ColumnChoice | None) -> bool:
     return "wave" in roles and bool(_unnamed(block, roles))
 
 
+def n_pixels(block: Block) -> int:
+    """Pixels of the spectra of a usable table."""
+    flux = names.guess(block.names).get("flux") if _speaks(block) else None
+    shape = block[flux].values.shape if flux else (block.n_rows,)
+    return int(shape[-1]) if len(shape) > 1 else block.n_rows
+
+
 def _speaks(block: Block) -> bool:
     """Whether the columns have names, in an alphabet that is known."""
     return block.named and any(names.normal(name) for name in block.names)

@@ -238,6 +238,12 @@ def guess_unit_of(kind: str, values: Floats) -> str | None:
     return None
 
 
+def is_length(unit: str | None) -> bool:
+    """Whether a unit is a wavelength's."""
+    text = plain(unit or "")
+    return text in _ANGSTROM_IN or (bool(text) and _by_astropy(str(unit).strip())[1] == "length")
+
+
 def is_logarithm(unit: object) -> bool:
     """Whether a flux unit is a magnitude or a logarithm: ``mag(AB)``, ``log(erg/s/cm2/A)``."""
     text = plain(str(unit or ""))

@@ -65,7 +65,15 @@ def _are_arms(pieces: Sequence[list[Part]]) -> bool:
         return False
     if any(len(_names(piece)) > 1 for piece in pieces) and len({_names(p) for p in pieces}) > 1:
         return False
-    return cover([(piece[0].wave[0], piece[0].wave[-1]) for piece in pieces]) > COVER
+    return cover([_span(piece[0]) for piece in pieces]) > COVER
+
+
+def _span(part: Part) -> tuple[float, float]:
+    """The range of wavelengths of the pixels that hold a flux."""
+    lit = np.isfinite(part.flux) & (part.flux != 0) & (part.ivar > 0)
+    index = np.flatnonzero(lit.any(axis=0))
+    ends = part.wave[index[[0, -1]]] if index.size else part.wave[[0, -1]]
+    return float(ends[0]), float(ends[1])
 
 
 def _names(piece: list[Part]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +66,7 @@ def frame_in_text(text: str) -> str | None:
 
 
 def frame_in_cards(cards: Cards) -> str | None:
-    """ "air" or "vacuum" where a header's keywords say so, else None.
-
-    CTYPE1 is AWAV for air and WAVE for vacuum (Greisen+2006, table 1).
-    """
+    """ "air" or "vacuum" where a header's keywords say so in words, else None."""
     for key in ("VACUUM", "VACWAVE", "INVACUUM", "VACUUMWL", "VAC"):
         said = str(cards.get(key, "")).strip().lower()
         if said in _YES:
@@ -81,16 +79,39 @@ def frame_in_cards(cards: Cards) -> str | None:
             return "air"
         if said in _NO:
             return "vacuum"
+    if "obs.atmos" in str(cards.get("TUCD1", "")):
+        return "air"  # so say ESO's science data products
     for key in ("AIRORVAC", "WAVEFRAM", "VACORAIR", "WAVETYPE", "WAVEMED", "MEDIUM", "REFRAME",
-                "WFRAME", "WAVE_FRAME", "LAMFRAME", "WAT1_001", "TTYPE1", "CUNIT1", "CNAME1",
-                "CTYPE1"):  # fmt: skip
+                "WFRAME", "WAVE_FRAME", "LAMFRAME", "WAT1_001", "TTYPE1", "CUNIT1",
+                "CNAME1"):  # fmt: skip
         frame = frame_in_text(str(cards.get(key, "")))
         if frame:
             return frame
+    return None
+
+
+def frame_in_code(cards: Cards) -> str | None:
+    """The frame that CTYPE1 stands for: AWAV air, WAVE vacuum (Greisen+2006, table 1)."""
     kind = str(cards.get("CTYPE1", "")).strip().upper()
     kind = kind.partition("-")[0]  # "WAVE-LOG"; but "WAVELENGTH" is nobody's standard
     named = {"AWAV": "air", "WAVE": "vacuum", "FREQ": "vacuum", "WAVN": "vacuum", "ENER": "vacuum"}
     return named.get(kind)
+
+
+def of_headers(headers: Sequence[Cards]) -> Frame | None:
+    """The frame that headers give, the most specific first; None where they are silent.
+
+    Words count more than the code in CTYPE1, which many write without a thought of air.
+    """
+    words = (
+        frame_in_cards(h) or frame_in_comments(h.commentary()) or frame_in_lines(h.lines())
+        for h in headers
+    )
+    said = next((frame for frame in words if frame), None)
+    code = next((frame for frame in map(frame_in_code, headers) if frame), None)
+    if said and code and said != code:
+        return Frame(said, f"CTYPE1 stands for {code}, but the header's words say {said}: {said}")
+    return Frame(said or code or "") if said or code else None
 
 
 def frame_in_comments(text: str) -> str | None:
@@ -141,10 +162,11 @@ def on_log_grid(wave: NDArray[np.float64]) -> bool:
     """Whether wavelengths [Angstrom] lie on the log10 grid of SDSS and LAMOST: so in vacuum.
 
     Their pixels are ``10**(1e-4 * k)`` with k whole, a coincidence for any other instrument.
-    Tolerates wavelengths rounded to 0.1 A; gaps are allowed.
+    Tolerates wavelengths rounded to 0.1 A, and a pixel in a hundred elsewhere; gaps are allowed.
     """
     if wave.size < 100:
         return False
     k = np.log10(wave) / LOG_STEP
     # A pixel is 0.85 A wide at 3700 A and 2.4 A at 10400 A, where 0.05 A is 0.02 pixels.
-    return bool(np.abs(k - np.rint(k)).max() < 0.06 and np.diff(k).min() > 0.5)
+    off = np.quantile(np.abs(k - np.rint(k)), 0.99)
+    return bool(off < 0.06 and np.quantile(np.diff(k), 0.01) > 0.5)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from spectype.core.spectra import Spectra
 from spectype.formats import read_blocks
-from spectype.formats.blocks import Block, Cards
+from spectype.formats.blocks import Block, Cards, Named
 from spectype.formats.source import Source
 from spectype.reading import about, arms, frames, layout, names, pictures, roles
 from spectype.reading.clean import Raw, assemble, parts_of
@@ -67,6 +68,8 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
     if columns is None:
         tables = [layout.upright(block) for block in tables]
     images = next((block for block in blocks if block.kind == "images"), None)
+    if columns is None and len(blocks) > 1:
+        tables, images = _lend(tables, images)
     usable = [block for block in tables if roles.is_usable(block, columns)]
     if columns is None:
         usable = _spectra_among(usable, images)
@@ -95,6 +98,31 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
     if len(raws) > 1 and columns is None:
         _name(raws)
     return raws, _left_out([image.name for image in images.arrays] if images else [], idle)
+
+
+def _lend(tables: list[Block], images: Block | None) -> tuple[list[Block], Block | None]:
+    """Give wavelengths that stand in a table of their own to fluxes that have none."""
+    found = [names.guess(block.names) if block.named else {} for block in tables]
+    lenders = [i for i, one in enumerate(found) if "wave" in one and "flux" not in one]
+    if not lenders:
+        return tables, images
+    lent = tables[lenders[0]][found[lenders[0]]["wave"]]
+    wave = np.ravel(lent.values)
+    as_rows = Named(name=lent.name, load=lambda: wave[None], unit=lent.unit)
+    out = []
+    for block, one in zip(tables, found):
+        if "flux" in one and "wave" not in one and not roles.has_axis(block.cards):
+            shape = block[one["flux"]].values.shape
+            if shape[-1] == wave.size:
+                block = replace(block, arrays=[*block.arrays, as_rows if len(shape) > 1 else lent])
+        out.append(block)
+    if images is not None and not any("wave" in one and "flux" in one for one in found):
+        first = images.arrays[0]
+        bare = not (roles.has_axis(first.cards) or roles.has_axis(images.cards))
+        if bare and "wave" not in names.guess(images.names) and first.values.shape[-1] == wave.size:
+            named = Named(name=f"WAVE {lent.name}", load=lambda: wave, unit=lent.unit)
+            images = replace(images, arrays=[*images.arrays, named])
+    return out, images
 
 
 def _spectra_among(tables: list[Block], images: Block | None) -> list[Block]:
@@ -147,13 +175,8 @@ def _refuse(tables: Sequence[Block], columns: names.ColumnChoice | None, source:
 
 def _describe(raw: Raw, headers: Sequence[Cards], *, alone: bool) -> None:
     """Frame and metadata from the headers, the most specific first."""
-    if raw.frame is None:
-        said = (
-            frames.frame_in_cards(h)
-            or frames.frame_in_comments(h.commentary())
-            or frames.frame_in_lines(h.lines())
-            for h in headers
-        )
-        raw.frame = next((frame for frame in said if frame), None)
+    if raw.frame is None and (said := frames.of_headers(headers)):
+        raw.frame = said.name
+        raw.notes += [said.note] if said.note else []
     for name, value in about.of_cards(headers if alone else headers[:1] or headers).items():
         raw.meta.setdefault(name, [value] * len(raw))

@@ -82,6 +82,22 @@ def unit_in_name(name: str) -> str | None:
     return plain if plain in ("angstrom", "angstroms", "micron", "microns", "nm") else None
 
 
+# Letters that no decomposition brings to our alphabet: Polish l, Turkish i, lambda and nu.
+_LETTERS = str.maketrans({"\u0142": "l", "\u0131": "i", "\u03bb": "lambda", "\u03bd": "nu"})
+
+
+def flux_power(name: str) -> int:
+    """The power of the wavelength by which a flux of this name is divided to be per wavelength.
+
+    2 for flux per frequency (``f_nu``, ``flux_mJy``), 1 for ``lambda_f_lambda`` and ``nu f_nu``.
+    """
+    plain = normal(name)
+    if re.fullmatch(r"(lam(bda)?|wave|wl)f(lux)?(lam(bda)?)?|nuf(lux)?nu", plain):
+        return 1
+    per_frequency = re.match(r"f(lux)?nu(?!m)", plain) or re.search(r"[\W_]m?jy$", name.lower())
+    return 2 if per_frequency else 0
+
+
 def axis_in_name(name: str) -> str | None:
     """What a column of the spectral axis holds by its name, where that is no wavelength.
 
@@ -205,7 +221,7 @@ def normal_with_ends(name: str) -> str:
     """Like `normal`, but with what stands in brackets."""
     text = name.lower()
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.replace("\u0142", "l").replace("\u0131", "i"))
+        text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     return re.sub(r"[^a-z0-9]", "", text)
 
 

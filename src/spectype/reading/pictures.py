@@ -54,14 +54,14 @@ def _unique(images: list[Named], primary: Cards) -> list[Named]:
     """
     seen: dict[str, int] = {}
     out = []
-    heir = primary.get("NAXIS") == 0 and _has_axis(primary)
+    heir = primary.get("NAXIS") == 0 and roles.has_axis(primary)
     for i, image in enumerate(images):
         name = image.name or f"image {i}"
         seen[name] = seen.get(name, 0) + 1
         if seen[name] > 1:
             name = f"{name}.{seen[name]}"
         own = image.cards
-        cards = Inherited(own, primary) if heir and not _has_axis(own) else own
+        cards = Inherited(own, primary) if heir and not roles.has_axis(own) else own
         out.append(Named(name=name, load=image.load, unit=image.unit, cards=cards))
     return out
 
@@ -88,7 +88,7 @@ def _sets(images: list[Named]) -> list[dict[str, Named]]:
     if not sure and _add_quality(sets[-1], rest):
         return sets  # images with roles; what has no name is no star
     stars = [image for image in rest if role_of_text(image.name) in (None, "flux")]
-    return sets + [{"flux": image} for image in stars if _has_axis(image.cards)]
+    return sets + [{"flux": image} for image in stars if roles.has_axis(image.cards)]
 
 
 def _add_quality(one: dict[str, Named], rest: list[Named]) -> bool:
@@ -105,11 +105,6 @@ def _add_quality(one: dict[str, Named], rest: list[Named]) -> bool:
 
 def _is_spectrum(image: Named) -> bool:
     return image.values.ndim in (1, 2) and image.values.shape[-1] > 1
-
-
-def _has_axis(cards: Cards) -> bool:
-    step = any(key in cards for key in ("CDELT1", "CD1_1", "PC1_1"))
-    return "COEFF0" in cards or ("CRVAL1" in cards and step)
 
 
 def _of_set(one: dict[str, Named], source: Source) -> list[Raw]:

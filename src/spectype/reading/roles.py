@@ -16,7 +16,6 @@ from spectype.reading import about, axes, frames, layout, names, quality, units
 from spectype.reading.clean import Raw
 from spectype.reading.names import ColumnChoice, RoleSet
 from spectype.reading.rows import looks_like_wave
-from spectype.reading.units import is_per_frequency
 
 _BY_POSITION = ("wave", "flux", "error")  # the field's habit where no names are given
 _WITNESSES = ("ivar", "error", "variance", "mask", "good")
@@ -98,7 +97,7 @@ def is_usable(block: Block, choice: ColumnChoice | None) -> bool:
     if not _speaks(block):
         return True
     roles = names.guess(block.names)
-    if not ("wave" in roles or "COEFF0" in block.cards or _has_world(block.cards)):
+    if not ("wave" in roles or has_axis(block.cards)):
         return False
     if "flux" in roles:
         return block[roles["flux"]].values.dtype.kind not in "SU"
@@ -117,8 +116,10 @@ def _speaks(block: Block) -> bool:
     return block.named and any(names.normal(name) for name in block.names)
 
 
-def _has_world(cards: Cards) -> bool:
-    return "CRVAL1" in cards and ("CDELT1" in cards or "CD1_1" in cards)
+def has_axis(cards: Cards) -> bool:
+    """Whether a header describes an axis of wavelengths."""
+    step = any(key in cards for key in ("CDELT1", "CD1_1", "PC1_1"))
+    return "COEFF0" in cards or ("CRVAL1" in cards and step)
 
 
 def _role_sets(
@@ -310,12 +311,12 @@ def build(
         ivar=found.ivar,
         bad=found.bad,
         turned=found.turned,
-        frame=frames.frame_in_cards(cards),
-        per_frequency=is_per_frequency(unit) or name.startswith(("fnu", "fluxnu")),
+        power=2 if units.is_per_frequency(unit) else names.flux_power(array.name if array else ""),
         notes=found.notes,
     )
-    if raw.per_frequency:
-        raw.notes.append("flux per frequency converted to flux per wavelength")
+    if raw.power:
+        kind = "per frequency" if raw.power == 2 else "times wavelength"
+        raw.notes.append(f"flux {kind} converted to flux per wavelength")
     wave = arrays.get("wave")
     if wave is None:
         axis = axes.from_cards(cards, flux.shape, source)

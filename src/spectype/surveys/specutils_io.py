@@ -82,7 +82,7 @@ def _raw(spectrum: Any, label: str) -> Raw | None:
     if wave.size < 2 or flux.shape[-1] != wave.size:
         return None
     raw = Raw(wave=wave, flux=flux, unit="angstrom", notes=[f"read by specutils ({label})"])
-    raw.per_frequency = is_per_frequency(spectrum.flux.unit)
+    raw.power = 2 if is_per_frequency(spectrum.flux.unit) else 0
     if spectrum.uncertainty is not None:
         from astropy.nddata import InverseVariance
 

@@ -19,7 +19,7 @@ from spectype.formats.blocks import Block, Named, PlainCards
 from spectype.formats.cells import Dialect, are_numbers, is_parted, is_there, number
 from spectype.formats.source import Source
 
-ECSV = b"# %ECSV"
+ECSV, CDS = b"# %ECSV", b"Byte-by-byte Description"
 _COMMENT = ("#", "%", "!", "//", "\\", ";")
 _EXPECTED = "a text spectrum has a line a pixel: wavelength, flux and, if known, error"
 _SEPARATORS = ("\t", ",", ";", "|", None)  # None stands for blanks

@@ -91,11 +91,11 @@ def frame_in_cards(cards: Cards) -> str | None:
 
 
 def frame_in_code(cards: Cards) -> str | None:
-    """The frame that CTYPE1 stands for: AWAV air, WAVE vacuum (Greisen+2006, table 1)."""
-    kind = str(cards.get("CTYPE1", "")).strip().upper()
-    kind = kind.partition("-")[0]  # "WAVE-LOG"; but "WAVELENGTH" is nobody's standard
+    """The frame that CTYPE1 (or 2, 3) stands for: AWAV air, WAVE vacuum (Greisen+2006, table 1)."""
     named = {"AWAV": "air", "WAVE": "vacuum", "FREQ": "vacuum", "WAVN": "vacuum", "ENER": "vacuum"}
-    return named.get(kind)
+    # "WAVE-LOG", too; but "WAVELENGTH" is nobody's standard.
+    kinds = (str(cards.get(f"CTYPE{i}", "")).strip().upper().partition("-")[0] for i in (1, 2, 3))
+    return next((named[kind] for kind in kinds if kind in named), None)
 
 
 def of_headers(headers: Sequence[Cards]) -> Frame | None:

@@ -46,7 +46,7 @@ def upright(block: Block) -> Block:
     by_name = {name: _wave_in(name) for name in block.names} if block.named else {}
     found = {name: wave for name, wave in by_name.items() if wave is not None}
     if len(found) >= _WIDE and looks_like_wave(np.array(list(found.values()))):
-        return _star_a_row(block, list(found), np.array(list(found.values())))
+        return _star_a_row(block, found)
     numbers = [array for array in block.arrays if array.is_numeric and array.values.ndim == 1]
     if len(numbers) < max(_WIDE, block.n_rows) or block.kind != "text":
         return block
@@ -63,13 +63,14 @@ def _wave_in(name: str) -> float | None:
     return float(match[1]) if match else None
 
 
-def _star_a_row(block: Block, columns: list[str], wave: Floats) -> Block:
-    flux = np.stack([np.asarray(block[name].values, np.float64) for name in columns], axis=1)
-    others = [array for array in block.arrays if array.name not in set(columns)]
+def _star_a_row(block: Block, wave: dict[str, float]) -> Block:
+    pixels = [array for array in block.arrays if array.name in wave]
+    flux = np.stack([np.asarray(array.values, np.float64) for array in pixels], axis=1)
+    others = [array for array in block.arrays if array.name not in wave]
     return replace(
         block,
         kind="table",
-        arrays=[*others, *_vectors(np.tile(wave, (len(flux), 1)), flux)],
+        arrays=[*others, *_vectors(np.array([[*wave.values()]] * len(flux)), flux)],
         named=True,
         notes=[*block.notes, f"{len(wave)} columns named by wavelengths: a spectrum a row"],
     )

@@ -250,11 +250,14 @@ def _raw_of_set(block: Block, one: RoleSet, source: Source) -> Raw:
     roles = one.roles
     flux = matrix(block[roles["flux"]], source)
     arrays = {role: block[name] for role, name in roles.items()}
+    words = [role for role in _WITNESSES if role in arrays and not arrays[role].is_numeric]
+    spoken = [arrays.pop(role).name for role in words]
     by_pixel = _is_pixel_a_row(block, roles)
     if by_pixel:
         flux = flux.T  # wavelengths down the rows, a star a column of the vector
     values = {r: like(flux, arrays[r], source, turn=by_pixel) for r in _WITNESSES if r in arrays}
     raw = build(flux, arrays, values, block.cards, source)
+    raw.notes += [f"columns of words left out: {', '.join(spoken)}"] if spoken else []
     if "wave" in arrays:
         raw.wave = like(flux, arrays["wave"], source, one_row=True)
     many = block[roles["flux"]].values.ndim > 1 or block[roles["flux"]].values.dtype == object

@@ -26,7 +26,7 @@ async function start() {
   byId("what").textContent = facts.name ? `${facts.name} · typed, model ${facts.model}` : `no table is open · model ${facts.model}`;
   state.blind = remembered("blind") === null ? facts.blind : remembered("blind") === "1";
   byId("blind").checked = state.blind; byId("reviewer").value = state.reviewer;
-  const table = new TableView(facts, state), view = new SpectrumView(facts, state, lines), review = new Reviewing(state, table, view);
+  const table = new TableView(facts, state), view = new SpectrumView(facts, state, lines), review = new Reviewing(facts, state, table, view);
   state.open = async (row) => { table.select(row); await view.open(row); };
   const toggleBlind = async (on) => { state.blind = on; byId("blind").checked = on; remember("blind", on ? "1" : "0"); table.draw(); if (view.row) await view.open(view.row.row); };
   byId("blind").addEventListener("change", (e) => toggleBlind(e.target.checked));

@@ -1,13 +1,10 @@
 // Decisions: sent at once, and again until the server has them.
 import { Refused, byId, get, make, post } from "./api.js";
 
-const KINDS = ["star", "white dwarf", "hot subdwarf", "carbon", "S star", "brown dwarf", "Wolf-Rayet", "cataclysmic", "emission",
-  "planetary nebula", "binary", "galaxy", "quasar", "artefact", "unknown"];
-
 export class Reviewing {
-  constructor(state, table, view) {
+  constructor(facts, state, table, view) {
     this.state = state; this.table = table; this.view = view;
-    byId("r-kind").append(...KINDS.map((k) => make("option", {}, k)));
+    byId("r-kind").append(...facts.kinds.map((k) => make("option", {}, k)));
     const on = (id, act) => byId(id).addEventListener("click", act);
     on("accept", () => this.decide({ verdict: "accept" }));
     on("reject", () => this.decide({ verdict: "reject" }));

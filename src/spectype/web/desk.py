@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectype.classify.runtime import DEFAULT, Model, load_model
+from spectype.core import kinds
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.flags import Flag
 from spectype.core.spectra import Spectra
@@ -174,9 +175,11 @@ class Desk:
             "label": None if table is None else table.label,
             "flags": {str(flag.name): words for flag, words in WORDS.items()},
             "kinds": KINDS,
+            "machine_kinds": kinds.KINDS,
             "model": self.model_name,
             "blind": self.blind,
             "queue": self.source is not None and self.source.queue,
+            "synthetic": self.source is not None and self.source.synthetic,
             "epochs": [] if self.source is None else self.source.epochs,
             "standards": len(self.rack.all),
             "review": None if self.review is None else self.review.path.name,

@@ -44,12 +44,15 @@ class Source:
         Whether the rows are to be judged one after another: a mined list.
     epochs : sequence of mapping
         Of a run: the lines of its log, an epoch each.
+    synthetic : bool
+        Whether there are synthetic spectra among them.
     """
 
     table: Table
     spectra: Spectrums
     queue: bool = False
     epochs: Sequence[Mapping[str, Any]] = field(default=())
+    synthetic: bool = False
 
 
 class Cabinet:
@@ -106,7 +109,8 @@ def _store(path: Path, synthetic: Path | None) -> Source:
         _named(table).write_parquet(target, row_group_size=GROUP)
 
     files = [store.folder / "meta.parquet" for store in stores]
-    return Source(Table(path, [converted(files, write)]), Cabinet(stores))
+    table, made = Table(path, [converted(files, write)]), any(s.synthetic.any() for s in stores)
+    return Source(table, Cabinet(stores), synthetic=made or synthetic is not None)
 
 
 def _run(path: Path) -> Source:

@@ -19,6 +19,7 @@ export class Reviewing {
   }
   ready() {
     if (!this.view.row || !this.state.reviewed) return false;
+    if (this.view.row.row === undefined) { this.state.problem("a file that was sent is not of the table, so it is not reviewed"); return false; }
     if (this.state.reviewer) return true;
     this.state.problem("say who you are before you decide"); byId("reviewer").focus();
     return false;
@@ -38,6 +39,8 @@ export class Reviewing {
     }
     this.state.problem("");
     this.note(kept);
+    this.progress();
+    if (this.state.queue) await this.undecided();
     return true;
   }
   note(kept) {
@@ -60,14 +63,14 @@ export class Reviewing {
   }
   async relabel() {
     const kept = await this.decide({ verdict: "relabel", label: byId("r-label").value.trim(), kind: byId("r-kind").value, note: byId("r-note").value });
-    if (kept) byId("relabel-box").close();
+    if (kept && byId("relabel-box").open) byId("relabel-box").close();
   }
   async undo() {
     if (!this.ready()) return;
     try {
       const { undone } = await post("/api/undo", { reviewer: this.state.reviewer });
       if (!undone) { this.state.problem("there is nothing to undo"); return; }
-      await this.table.load();
+      await this.table.load(); this.progress();
       const line = this.table.rows.find((r) => r.path === undone.path);
       await this.state.open(line ? line.row : this.view.row.row);
     } catch (error) { this.state.problem(error.message); }
@@ -75,6 +78,10 @@ export class Reviewing {
   async undecided() {
     const next = await this.table.neighbour(1, (row) => !row.decisions.some((d) => d.reviewer === this.state.reviewer));
     if (next === null) this.state.problem("nothing undecided follows in this selection"); else await this.state.open(next);
+  }
+  async progress() {
+    if (!this.state.reviewed || !this.state.reviewer) { byId("progress").textContent = ""; return; }
+    try { byId("progress").textContent = `you have decided ${(await get("/api/reviewers"))[this.state.reviewer] || 0} spectra`; } catch (error) { this.state.problem(error.message); }
   }
   async agreement() {
     const names = Object.keys(await get("/api/reviewers"));

@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("hunt"))
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    (options.work / "parts").mkdir(parents=True, exist_ok=True)
+    for name in ("parts", "truth"):
+        (options.work / name).mkdir(parents=True, exist_ok=True)
     templates(options.work, options.n)
     starts = [
         (options.work, options.n, start)
@@ -65,6 +66,11 @@ def main() -> None:
 def part_of(work: Path, start: int) -> Path:
     """Where the types of the spectra from `start` on are kept."""
     return work / "parts" / f"{start:07d}.parquet"
+
+
+def truth_of(work: Path, start: int) -> Path:
+    """Where it is kept what they are."""
+    return work / "truth" / f"{start:07d}.parquet"
 
 
 @lru_cache(maxsize=1)
@@ -152,14 +158,16 @@ def type_part(task: tuple[Path, int, int]) -> None:
         mask[place, -tail:] = True
         meta["subclass"].append(label(n, i, target, snr))
         meta["snr"].append(seen.snr["r"])
-        said = (f"{i:07d}", kinds_of(n)[i], target.code, snr)
-        for column, value in zip(truth.values(), said):
+        known = (f"{i:07d}", kinds_of(n)[i], target.code, snr)
+        for column, value in zip(truth.values(), known):
             column.append(value)
     ivar[mask] = 0
     batch = Spectra(wave=STANDARD_GRID, flux=flux, ivar=ivar, mask=mask, meta=meta)
-    table = model.predict(batch).drop("path").hstack(pl.DataFrame(truth))
-    with atomic_path(part_of(work, start)) as temporary:
-        table.write_parquet(temporary)
+    known_of = pl.DataFrame(truth)
+    table = model.predict(batch).with_columns(known_of["path"])
+    for path, content in ((truth_of(work, start), known_of), (part_of(work, start), table)):
+        with atomic_path(path) as temporary:
+            content.write_parquet(temporary)
 
 
 def hunt(work: Path, n: int) -> None:
@@ -168,7 +176,9 @@ def hunt(work: Path, n: int) -> None:
     pl.scan_parquet(work / "parts" / "*.parquet").sink_parquet(rows)
     call = [sys.executable, "-m", "spectype", "mine", str(rows), "--type", "O", "--sheet", "0"]
     subprocess.run([*call, "--n", str(max(DEPTHS)), "--out", str(out)], check=True)
+    truth = pl.read_parquet(work / "truth" / "*.parquet")
     found = pl.read_csv(out / "candidates.csv", schema_overrides={"path": pl.String})
+    found = found.join(truth, on="path", how="left", maintain_order="left")
     true = (found["true_kind"] == "planted").to_numpy()
     table = [
         {"depth": depth, "recall": float(true[:depth].sum() / PLANTED),
@@ -179,9 +189,13 @@ def hunt(work: Path, n: int) -> None:
     ]  # fmt: skip
     print(pl.DataFrame(table))
     print(found.head(40).select("rank", "score", "true_kind", "true_code", "snr_g", "label"))
-    missed = pl.scan_parquet(rows).filter(pl.col("true_kind") == "planted").collect()
-    missed = missed.join(found, on="path", how="anti")
-    print(missed.select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags"))
+    planted = truth.filter(pl.col("true_kind") == "planted").join(found, on="path", how="anti")
+    print(
+        planted.lazy()
+        .join(pl.scan_parquet(rows), on="path")
+        .collect()
+        .select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags")
+    )
     write_json(work / "hunt.json", {"n": n, "seed": SEED, "depths": table})
 
 

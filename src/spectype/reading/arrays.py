@@ -129,9 +129,9 @@ def to_raw(
     if mask is not None:
         bad = bad | _mask(mask, values.shape)
     raw = Raw(wave=waves, flux=values, ivar=weights, bad=bad, unit=spelt, notes=notes)
-    raw.per_frequency = is_per_frequency(flux_unit)
+    raw.power = 2 if is_per_frequency(flux_unit) else 0
     raw.meta = _meta(meta, len(values))
-    keeps = flux_unit is not None and not raw.per_frequency
+    keeps = flux_unit is not None and not raw.power
     raw.meta["flux_unit"] = [str(flux_unit) if keeps else None] * len(values)
     return raw
 

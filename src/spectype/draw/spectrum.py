@@ -243,8 +243,8 @@ def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> f
             place, 0.89, group[0].tag, rotation=90, ha="center", va="bottom",
             size=_LABEL_SIZE, color=ACCENT, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
-    # A letter is 0.6 of its size wide; the layout leaves the axes some 0.7 of the figure's height.
-    height = 72.0 * 0.7 * axes.get_position().height * axes.figure.get_figheight() / 0.77
+    # A letter is 0.6 of its size wide; the layout will leave the axes 0.9 of this height.
+    height = 72.0 * 0.9 * axes.get_window_extent().height / axes.figure.dpi
     longest = max(len(group[0].tag) for group in groups) * 0.6 * _LABEL_SIZE
     return max(0.0, longest - 0.11 * height)
 

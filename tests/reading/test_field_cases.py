@@ -127,17 +127,21 @@ CASES: dict[str, dict[str, tuple[str, str]]] = {
             ("flux_error", "beside the flux: error"),
             ("flux_variance_sky", "beside the flux: variance, sky"),
             ("popler", "beside the flux: error, continuum"))},
-    "05_lamost_image_moved_or_fpacked": dict.fromkeys(("plain.fits", "packed.fits.fz", "moved.fits"), ("F", "")),
+    "05_lamost_image_moved_or_fpacked": dict.fromkeys(
+        ("plain.fits", "packed.fits.fz", "moved.fits"), ("F", "")),
     "07_pc_matrix": {f"{unit}_{kind}.fits": (kind, "") for unit in ("angstrom", "metre")
                      for kind in "FK"},
-    "08_stale_coeff0": dict.fromkeys(("linear.fits", "cut8.fits", "cut200.fits"), ("F", "contradict CRVAL1")),
+    "08_stale_coeff0": dict.fromkeys(
+        ("linear.fits", "cut8.fits", "cut200.fits"), ("F", "contradict CRVAL1")),
     "10_axis_is_no_wavelength": {
         f"{unit}{kind}.fits": ("K", "converted") for kind in ("", "_table")
         for unit in ("THz", "GHz", "Hz", "cm-1", "eV")},
     "12_mask_one_is_good": {
         "few.fits": ("K", "taken as 1 for good"), "red.fits": ("K", "taken as 1 for good"),
         "red.txt": ("K", "taken as 1 for good"), "all_good.fits": ("K", "mask ignored")},
-    "13_errors_all_zero": dict.fromkeys(("ispec.txt", "zero.fits", "ivar.fits", "minus1.fits", "nan.fits"), ("K", "taken as no errors")),
+    "13_errors_all_zero": dict.fromkeys(
+        ("ispec.txt", "zero.fits", "ivar.fits", "minus1.fits", "nan.fits"),
+        ("K", "taken as no errors")),
     "19_file_name_not_utf8": {"spectra/good.csv": ("F", ""), "spectra/last.csv": ("A", ""),
                               "spectra/\udce9toile.csv": ("K", "")},
     "21_text_preamble": {f"{name}.txt": ("K", "") for name in (

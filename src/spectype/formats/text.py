@@ -286,8 +286,8 @@ def _is_prose(cells: list[str], values: NDArray[np.float64]) -> bool:
     ``# AIR WAVELENGTHS`` has as many words as a table of two columns.
     """
     named = [i for i, cell in enumerate(cells) if _WAVE_WORD.search(cell.lower())]
-    if not named:
-        return False
+    if not named or len(named) == len(cells):
+        return bool(named)
     steps = np.sign(np.diff(values, axis=0))
     runs = np.abs(np.nansum(steps, axis=0)) > 0.9 * len(steps)
     return bool(runs.any() and not runs[named].any())

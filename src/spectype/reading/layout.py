@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectype.formats.blocks import Block, Named
 from spectype.reading import names
 from spectype.reading.rows import looks_like_wave
-from spectype.reading.units import Floats
+from spectype.reading.units import Floats, guess_unit
 
 _WIDE = 50  # columns from which on a table may lie on its side
 _LEAST = 20  # pixels of a spectrum among others in one column
@@ -48,11 +48,28 @@ def upright(block: Block) -> Block:
     if len(found) >= _WIDE and looks_like_wave(np.array(list(found.values()))):
         return _star_a_row(block, found)
     numbers = [array for array in block.arrays if array.is_numeric and array.values.ndim == 1]
+    if not block.named and len(numbers) == len(block.arrays) > 2 and len(numbers) % 2 == 0:
+        pairs = np.stack([array.values for array in numbers], axis=1).reshape(-1, 2)
+        if looks_like_wave(pairs[:, 0]):  # several pixels a line
+            columns = [Named(name=n, load=lambda i=i: pairs[:, i]) for i, n in enumerate("01")]
+            return replace(block, arrays=columns, n_rows=len(pairs))
     if len(numbers) < max(_WIDE, block.n_rows) or block.kind != "text":
         return block
     rows = np.stack([np.asarray(array.values, np.float64) for array in numbers], axis=1)
     rows = rows[:, np.isfinite(rows).any(axis=0)]
     return _turned(block, rows) if looks_like_wave(rows[0]) else block
+
+
+def runs_like_wave(values: NDArray[Any]) -> bool:
+    """Whether numbers are wavelengths of one or several spectra: optical, with few turns."""
+    if looks_like_wave(values):
+        return True
+    sound = np.asarray(values[np.isfinite(values) & (values > 0)], np.float64)
+    if sound.size < 3 or guess_unit(sound) is None:
+        return False
+    step = np.sign(np.diff(sound))
+    way = np.sign(step.sum())
+    return bool(way and (step * way < 0).sum() <= sound.size / _LEAST)
 
 
 def _wave_in(name: str) -> float | None:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint install clean
+.PHONY: demo test test-web lint install clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ lint: $(VENV)/.installed
 # together, since they share costly fixtures.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The page in a headless browser; skipped with a message where none can be had.
+test-web: $(VENV)/.installed
+	tests/web/browser.sh $(BIN)
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -114,9 +114,8 @@ def driver():
 def served(path):
     """The real command while it runs: the address that it prints."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = "from spectype.cli import main; main()"
     with subprocess.Popen(
-        [sys.executable, "-c", command, "serve", str(path), "--port", "0"],
+        [sys.executable, "-m", "spectype", "serve", str(path), "--port", "0"],
         stdout=subprocess.PIPE, text=True, env=environment,
     ) as process:  # fmt: skip
         try:

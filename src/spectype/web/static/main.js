@@ -67,6 +67,7 @@ async function start() {
   else if (state.queue && state.reviewer) await review.undecided();
   else if (table.rows.length) await state.open(table.rows[0].row);
   review.progress();
+  document.body.dataset.milliseconds = performance.now().toFixed(0);
   document.body.dataset.ready = "1";
 }
 function dropping(view) {

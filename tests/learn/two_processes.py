@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from spectype.cli import run
 from spectype.core import kinds, mk
 from spectype.dataset.store import Store
 from spectype.learn import together
 from spectype.learn.architectures import ARCHITECTURES, Architecture
-from spectype.learn.recipe import AugmentConfig, Recipe, TrainConfig
+from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
 from spectype.learn.targets import N_BINS
 from spectype.learn.training import train
 
@@ -49,6 +48,7 @@ PLAN = TrainConfig(
     epochs=2, steps=5, batch=24, balance=0.0, outliers=0.0, consistency=0.0, averaging=0.5,
     learning_rate=0.02, threads=1, device="cpu", precision="float32",
 )  # fmt: skip
+SMALL = TrainConfig(epochs=1, steps=2, batch=16, threads=1, device="cpu")
 RECIPE = Recipe(
     network=PlainConfig(), augment=AugmentConfig(**NOTHING), train=PLAN, architecture="plain"
 )
@@ -67,7 +67,6 @@ if __name__ == "__main__":
     with together.joined():
         assert together.mean([float(together.rank())]) == [0.5]  # there are two
         train_plain(store, f"{out}/plain")
-        # The standard network, with all that its training does, and its export.
-        small = ["--network.width", "4", "--epochs", "1", "--steps", "2", "--batch", "16"]
-        call = ["train", store, "--out", f"{out}/standard", "--generate", "", "--device", "cpu"]
-        assert run([*call, *small, "--threads", "1"]) == 0
+        # The standard network, with all that its training does: the first writes, and once.
+        recipe = Recipe(network=NetworkConfig(width=4, hidden=16), train=SMALL)
+        train(Store(store), f"{out}/standard", recipe=recipe)

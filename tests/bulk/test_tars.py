@@ -145,9 +145,12 @@ def test_an_archive_without_spectra_is_one_row(tmp_path):
 def test_errors_of_archives_are_rows(night, tmp_path):
     whole = Path("night.tar.gz").read_bytes()
     Path("cut.tar.gz").write_bytes(whole[: len(whole) // 2])
-    assert run(["classify", "cut.tar.gz", "gone.tar", "night/HD00", "-o", "r/"]) == 3
+    make_tar("odd.tar", [("n/junk.fits", b"no spectrum" * 99), ("n/empty.fits.gz", b"")], mode="w")
+    call = ["classify", "cut.tar.gz", "gone.tar", "night/HD00", "odd.tar", "-o", "r/"]
+    assert run(call) == 3
     table = pl.read_parquet("r/*.parquet")
     bad = dict(table.filter(pl.col("error").is_not_null()).select("path", "error").iter_rows())
-    assert set(bad) == {"cut.tar.gz", "gone.tar"}
+    odd = {"odd.tar/n/junk.fits", "odd.tar/n/empty.fits.gz"}  # members that are no spectra
+    assert set(bad) == {"cut.tar.gz", "gone.tar", *odd}
     assert table["type"].is_not_null().sum() >= 3 + 1
     assert run(["results", "check", "r"]) == 0

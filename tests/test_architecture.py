@@ -151,10 +151,10 @@ def test_heavy_imports_are_lazy(code, forbidden):
 def commands():
     """Every command line that has a help of its own."""
     nested = {
-        "plot": ["spectrum", "compare"],
+        "plot": ["spectrum", "compare", "explain"],
         "catalogue": ["summary", "split", "sample"],
         "fetch": ["lamost", "night", "catalogue", "jacoby", "obsids"],
-        "results": ["merge", "check", "summary"],
+        "results": ["merge", "check", "summary", "join"],
         "bench": ["read", "preprocess", "infer", "classify", "catalogue", "train", "gan"],
         "gan": ["train", "sample", "table", "evaluate", "audit"],
     }

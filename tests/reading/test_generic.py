@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spectype.core.errors import ReadError
 from spectype.core.grid import air_to_vacuum, log_grid, vacuum_to_air
-from spectype.reading.about import degrees
+from spectype.core.sky import degrees
 from spectype.reading.names import guess
 from spectype.surveys import read
 from tests.surveys.miniature import image_bytes, table_bytes, to_bytes, write

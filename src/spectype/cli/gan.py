@@ -118,14 +118,14 @@ def sample(
     gan
         Folder of the generator.
     out
-        A folder for a store, or a file ending in .csv or .parquet for a table (one row a
-        spectrum, one column a wavelength).
+        A folder for a store; a file ending in .csv or .parquet for a table (one row a spectrum,
+        one column a wavelength); or one ending in .fits for a FITS table of spectra.
     n
         How many; the study wrote 1,278.
     code
         Decimal type code, 10 a type: O5 is 5, B0 is 10.
     type_
-        A type, of the subclasses at random: O, B.
+        A type, or several like OB, of their subclasses at random.
     snr
         Median S/N a pixel in g; without it the samples have no noise.
     seed
@@ -133,16 +133,25 @@ def sample(
     overwrite
         Replace a store that is there.
     """
+    from spectype.dataset.fitsfile import is_fits_name
     from spectype.generate.registry import load_generator
-    from spectype.generate.samples import export_samples, write_samples
+    from spectype.generate.samples import export_samples, write_fits, write_samples
 
     as_table = out.suffix in (".csv", ".parquet")
     if as_table and snr is not None:
         raise UsageError("a table holds noise-free samples", remedy="leave --snr, or name a folder")
+    if not (as_table or is_fits_name(out) or out.is_dir()) and out.suffix[1:].isalpha():
+        raise UsageError(
+            f"a file ending in {out.suffix} is not written",
+            path=out,
+            remedy="name a folder, or a .fits, .csv or .parquet file",
+        )
     samples = draw_samples(load_generator(gan), n, code=code, kind=type_, seed=seed)
     name = re.sub(r"[^A-Za-z0-9._-]", "-", gan.resolve().name) or "gan"
     if as_table:
         export_samples(samples, out, generator=name)
+    elif is_fits_name(out):
+        write_fits(samples, out, generator=name, snr=snr, seed=seed)
     else:
         write_samples(samples, out, generator=name, snr=snr, seed=seed, overwrite=overwrite)
     print(f"{n} synthetic spectra in {out}")
@@ -170,7 +179,7 @@ def table(
     store
         Folder of the store.
     out
-        File ending in .csv or .parquet.
+        File ending in .csv or .parquet, or in .fits for a FITS table of spectra.
     types
         Types, as letters: O, OB.
     resolving_power
@@ -208,17 +217,17 @@ def with_options(config: Config, options: dict[str, Any]) -> Config:
 def draw_samples(
     generator: Generator, n: int, *, code: float | None, kind: str | None, seed: int
 ) -> Samples:
-    """Samples of a code, of a type's subclasses at random, or as the generator gives them."""
+    """Samples of a code, of subclasses of types at random, or as the generator gives them."""
     from spectype.generate.factors import StandardGenerator
 
     if code is not None and kind is not None:
         raise UsageError("give --code or --type, not both")
     if kind is None:
         return generator.sample(n, code=code, seed=seed)
-    if kind not in generator.types:
-        raise UsageError(f"the generator knows {', '.join(generator.types)}, no {kind!r}")
+    if strange := [letter for letter in kind if letter not in generator.types]:
+        raise UsageError(f"the generator knows {', '.join(generator.types)}, no {strange[0]!r}")
     if isinstance(generator, StandardGenerator):
         return generator.sample(n, code=generator.codes(n, type=kind, seed=seed), seed=seed)
-    if len(generator.types) > 1:
+    if set(generator.types) != set(kind):
         raise DataError(f"its types {generator.types} are one pool; {kind} cannot be told")
     return generator.sample(n, seed=seed)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
 
 MOST = 500  #: figures of one command; a catalogue is not drawn by accident
-_ROW = re.compile(r"^(.*)\[(\d+)\]$")
 
 
 @dataclass(frozen=True)
@@ -63,22 +62,22 @@ class FigureConfig:
 
 
 def read_one_by_one(name: str, reading: Reading) -> list[tuple[str, Spectra]]:
-    """The spectra that `name` (FILE or FILE[3]) stands for, with a name for each."""
-    from spectype.surveys import read
+    """The spectra that `name` (FILE, FILE[3], STORE, STORE[3]) stands for, each with a name."""
+    from spectype.classify.given import n_spectra, read, split_row
 
-    match = None if Path(name).exists() else _ROW.match(name)
-    path = match.group(1) if match else name
-    batch = read(path, frame=reading.frame, columns=reading.columns, unit=reading.unit)
-    if match:
-        row = int(match.group(2))
-        if row >= len(batch):
-            raise UsageError(f"has no spectrum {row}; the last is {len(batch) - 1}", path=path)
-        return [(name, batch[row : row + 1])]
+    path, row = split_row(name)
+    if row is None and (n := n_spectra(path) or 0) > MOST:
+        raise _too_many(path, n)
+    batch = read(name, frame=reading.frame, columns=reading.columns, unit=reading.unit)
+    if row is not None:
+        return [(name, batch)]
     if len(batch) > MOST:
-        raise UsageError(
-            f"has {len(batch)} spectra", path=path, remedy=f"choose one: '{path}[0]'"
-        )  # fmt: skip
+        raise _too_many(path, len(batch))
     return [(name if len(batch) == 1 else f"{name}[{i}]", one) for i, one in enumerate(batch)]
+
+
+def _too_many(path: str, n: int) -> UsageError:
+    return UsageError(f"has {n} spectra", path=path, remedy=f"choose one: '{path}[0]'")
 
 
 def read_all(names: Sequence[str], reading: Reading) -> tuple[list[tuple[str, Spectra]], int]:

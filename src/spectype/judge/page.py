@@ -265,10 +265,11 @@ def _snr(s: Scores, figures: Mapping[str, str]) -> str:
     rows = [
         [f"{b.low:g}{DASH}{b.high:g}" if np.isfinite(b.high) else f"above {b.low:g}",
          f"{b.accuracy.n:,}", f"{b.accuracy.n_stars:,}", share_text(b.accuracy),
-         code_text(b.code), number(b.code.median_abs)]
+         code_text(b.code), number(b.code.median_abs),
+         DASH if b.coverage is None else share_text(b.coverage)]
         for b in s.snr
     ]  # fmt: skip
-    head = ("S/N", "spectra", "stars", "types right", "mean |Δ|", "median |Δ|")
+    head = ("S/N", "spectra", "stars", "types right", "mean |Δ|", "median |Δ|", "set coverage")
     counted = sum(b.accuracy.n for b in s.snr)
     return pair(
         table(head, rows, caption=f"{counted:,} of {s.spectra:,} spectra have a known S/N."),

@@ -42,8 +42,9 @@ class Raw:
         "air" or "vacuum" as far as the file says; None to judge by the grid.
     habit : str, optional
         The frame that the names of its columns suggest.
-    per_frequency : bool
-        Flux is per frequency (Jy) and is brought to per wavelength.
+    power : int
+        Of the wavelength by which flux is divided to be per wavelength: 2 for flux per frequency
+        (Jy), 1 for flux times wavelength.
     name : str
         Of the table, image or column it comes from.
     meta : dict
@@ -60,7 +61,7 @@ class Raw:
     unit: str | None = None
     frame: str | None = None
     habit: str | None = None
-    per_frequency: bool = False
+    power: int = 0
     name: str = ""
     meta: dict[str, list[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -127,9 +128,9 @@ class Part:
         self.flux = np.where(total > 0, np.where(count == 1, self.flux[:, starts], mean), np.nan)
         self.wave, self.ivar = self.wave[starts], total
 
-    def to_per_wavelength(self) -> None:
-        """From flux per frequency: f_lambda = f_nu c / lambda**2, up to a constant."""
-        factor = (5500.0 / self.wave) ** 2
+    def to_per_wavelength(self, power: int) -> None:
+        """Divide by a power of the wavelength: f_lambda = f_nu c / lambda**2, up to a constant."""
+        factor = (5500.0 / self.wave) ** power
         self.flux, self.ivar = self.flux * factor, self.ivar / factor**2
 
 
@@ -194,8 +195,8 @@ def _part(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str | 
     part.notes += [settled.note] if settled.note else []
     if part.frame == "air":
         part.wave = air_to_vacuum(part.wave)
-    if raw.per_frequency:
-        part.to_per_wavelength()
+    if raw.power:
+        part.to_per_wavelength(raw.power)
     _mask_fills(part)
     return part
 

@@ -16,8 +16,15 @@ Bools = NDArray[np.bool_]
 # Angstrom of exactly the same flux, below this share of the median. A real continuum that was
 # rounded may repeat itself, too, but not so far down.
 _FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
-_SENTINELS = (-9999.0, -999.0, -99.0, -99.99, -999.99, -9999.99, -99999.0, -32768.0, 9999.0,
-              99999.0, 999999.0, -1e30, 1e30, -1e20, 1e20, -1e37, 9.969209968386869e36)  # fmt: skip
+_SENTINELS = tuple(
+    sign * size
+    for sign in (-1.0, 1.0)
+    for size in (
+        99.0, 99.9, 99.99, 999.0, 999.9, 999.99, 9999.0, 9999.99, 99999.0, 999999.0, 32768.0,
+        1e10, 1e20, 1e30, 1e31, 1e37, 1e38, 9.969209968386869e36,
+        *np.float32([99.9, 99.99, 999.9, 999.99, 9999.99, 1e20, 1e30, 1e31, 1e37, 1e38]).tolist(),
+    )
+)  # fmt: skip
 _FAR = 20.0  # a sentinel is so many times the usual flux away
 _BITMASK = 1.5  # a mask with larger values holds bits, which mean different things
 
@@ -61,6 +68,8 @@ def judge(flux: NDArray[Any], values: dict[str, NDArray[Any]]) -> Quality:
     role = next((r for r in ("ivar", "error", "variance") if r in values), None)
     if role is not None:
         found.ivar = _ivar(role, values[role])
+        absent = sentinels(np.atleast_2d(np.asarray(values[role], np.float64)))
+        found.ivar = np.where(absent & (found.ivar > 0), 0.0, found.ivar)
         why = _useless(role, found.ivar, values[role], flux)
         if why:
             found.ivar = None
@@ -210,6 +219,16 @@ def is_error_of(other: NDArray[Any], flux: NDArray[Any]) -> bool:
         return False
     to_flux = abs(np.log(size / light))
     return bool(abs(np.log(size / sigma)) < to_flux)
+
+
+def is_ivar_of(other: NDArray[Any], flux: NDArray[Any]) -> bool:
+    """Whether `other` (n_pix,) is the inverse variance of `flux` (n_pix,): near to its noise."""
+    ok = np.isfinite(other) & np.isfinite(flux)
+    if ok.sum() < 10 or (other[ok] < 0).any() or (other[ok] > 0).mean() < 0.5:
+        return False
+    light, sigma = float(np.median(np.abs(flux[ok]))), noise(flux)
+    size = 1.0 / np.sqrt(float(np.median(other[ok & (other > 0)])))
+    return bool(light > 0 and size < 0.5 * light and sigma > 0 and 0.25 < size / sigma < 4.0)
 
 
 def is_flag(values: NDArray[Any]) -> bool:

@@ -56,6 +56,8 @@ def main() -> None:
         for start in range(0, options.n, PART)
         if not part_of(options.work, start).exists()
     ]
+    # Those with planted stars first: whatever stops the work, all of them are among the rest.
+    starts.sort(key=lambda task: "planted" not in kinds_of(options.n)[task[2] : task[2] + PART])
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         done = pool.imap_unordered(type_part, starts)
         for _ in track(done, total=len(starts), title="typing"):

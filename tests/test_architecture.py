@@ -155,7 +155,7 @@ def commands():
         "catalogue": ["summary", "split", "sample"],
         "fetch": ["lamost", "night", "catalogue", "jacoby", "obsids"],
         "results": ["merge", "check", "summary", "join"],
-        "bench": ["read", "classify", "catalogue", "gan"],
+        "bench": ["read", "preprocess", "infer", "classify", "catalogue", "train", "gan"],
         "gan": ["train", "sample", "table", "evaluate", "audit"],
     }
     return [[verb, *sub] for verb in VERBS for sub in ([s] for s in nested.get(verb, []))] + [

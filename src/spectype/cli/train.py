@@ -45,6 +45,9 @@ def train(
     takes the split, the seeds, the device and the threads. Networks of other installed packages
     are recipes too, with their options under their name.
 
+    `torchrun --nproc-per-node 2 -m spectype train store/` trains on two processes, each with half
+    of every batch, and likewise on several nodes and GPUs.
+
     Parameters
     ----------
     store
@@ -76,34 +79,41 @@ def train(
     """
     from spectype.dataset.store import Store
     from spectype.generate.fill import fill_rare
+    from spectype.learn import together
     from spectype.learn.export import export_model
     from spectype.learn.start import network_of
     from spectype.learn.training import train as train_network
 
-    data, folder = Store(store), out or Path("runs") / recipe
-    extra = [Store(place) for place in synthetic]
-    architecture = ARCHITECTURES.get(recipe)
-    config = network if recipe == STANDARD else options.get(recipe, architecture.config())
-    if start_from:
-        if recipe != STANDARD:
-            raise UsageError(f"the {recipe} recipe starts from nothing: leave out --start-from")
-        config = network_of(start_from)
-    if architecture.train is not None:
-        found = architecture.train(
-            data, folder, config=config, train=train, synthetic=extra, repeats=repeats
-        )
-        runs, said = found.runs, found.said
-    else:
-        if repeats != 1:
-            raise UsageError("--repeats belongs to --recipe reference")
-        if generate and not extra:
-            made = fill_rare(data, folder, train, types=generate)
-            extra = [] if made is None else [made]
-        made_of = Recipe(network=config, augment=augment, train=train, architecture=recipe)
-        run = train_network(
-            data, folder, recipe=made_of, synthetic=extra, start_from=start_from or None
-        )
-        runs, said = [run], ()
+    with together.joined():
+        data, folder = Store(store), out or Path("runs") / recipe
+        extra = [Store(place) for place in synthetic]
+        architecture = ARCHITECTURES.get(recipe)
+        config = network if recipe == STANDARD else options.get(recipe, architecture.config())
+        if start_from:
+            if recipe != STANDARD:
+                raise UsageError(f"the {recipe} recipe starts from nothing: leave out --start-from")
+            config = network_of(start_from)
+        if architecture.train is not None:
+            if together.count() > 1:
+                raise UsageError(
+                    f"the {recipe} recipe trains in one process", remedy="leave torchrun"
+                )
+            found = architecture.train(
+                data, folder, config=config, train=train, synthetic=extra, repeats=repeats
+            )
+            runs, said = found.runs, found.said
+        else:
+            if repeats != 1:
+                raise UsageError("--repeats belongs to --recipe reference")
+            if generate and not extra:
+                with together.first_before_others():
+                    made = fill_rare(data, folder, train, types=generate)
+                extra = [] if made is None else [made]
+            made_of = Recipe(network=config, augment=augment, train=train, architecture=recipe)
+            run = train_network(
+                data, folder, recipe=made_of, synthetic=extra, start_from=start_from or None
+            )
+            runs, said = [run] if together.rank() == 0 else [], ()
     for run in runs:
         model = export_model([run], data, run, name=name or run.resolve().name)
         if run == runs[-1]:

@@ -221,9 +221,9 @@ def _flux_keys(names: Sequence[str], best: str) -> dict[str, str]:
         keys.setdefault(key, name)
     if "" in keys:  # beside a plain "flux" only "flux2", "flux_b"; not "flux_best"
         return {k: n for k, n in keys.items() if not k or k.isdigit() or _ARM.match(k)}
-    found = {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+    stars = {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
     # One extraction of a star, the better one, where there are two.
-    return {k: n for k, n in found.items() if not (k.startswith("box") and "opt" in found)}
+    return {k: n for k, n in stars.items() if not (k.startswith("box") and "opt" in stars)}
 
 
 def normal_with_ends(name: str) -> str:

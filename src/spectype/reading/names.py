@@ -178,9 +178,10 @@ def families(names: Sequence[str]) -> list[RoleSet]:
     keys = _flux_keys(names, found["flux"])
     if len(keys) < 2:
         # Names may share the key of the one flux: SCIFLUX, SCIVAR, SCIWAVE beside SKYFLUX.
-        for key in keys:
+        for key in filter(None, keys):
             own = {_without(name, key): name for name in names if _key_of(name, [key]) == key}
-            found = {role: own[plain] for role, plain in guess(own).items()} | found
+            more = {role: own[plain] for role, plain in guess(own).items()}
+            found |= {role: name for role, name in more.items() if role not in found}
         return [RoleSet("", found)]
     # A name that carries another key belongs to that key's star, or arm.
     of_key = {name: _key_of(name, list(keys)) for name in names}

@@ -1,80 +1,82 @@
-"""specutils both ways: what only its loaders know is read, and it reads LAMOST through ours."""
-
-from __future__ import annotations
-
-import io
-
 import numpy as np
 import pytest
-from astropy.io import fits
+from astropy import units as u
+from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 
-from spectype.core.errors import ReadError
-from spectype.surveys import read, specutils_io
-from tests.reading.toys import WAVE, star
-from tests.surveys.miniature import lamost_bytes, lamost_rows, to_bytes, write
+import spectype
+from spectype.core.errors import ArgumentError
+from spectype.surveys.specutils_io import from_specutils, to_specutils
+from tests.stars import star_batch, star_flux
 
-pytestmark = pytest.mark.skipif(
-    not specutils_io.is_installed(), reason='needs the extra: pip install "spectype[specutils]"'
-)
-LABEL = "toy survey of spectype's tests"
-
-
-@pytest.fixture
-def toy_survey():
-    """A format that no reader of ours knows and a loader of specutils does."""
-    import astropy.units as u
-    import specutils
-    from astropy.nddata import StdDevUncertainty
-    from specutils.io.registers import data_loader
-
-    def identify(origin, path, *args, **kwargs):
-        return origin == "read" and b"TOYSURV" in io.FileIO(path).read(2880)
-
-    @data_loader(LABEL, identifier=identify, dtype=specutils.SpectrumList, force=True)
-    def load(path, **kwargs):
-        with fits.open(path) as hdus:
-            data = np.asarray(hdus[1].data["blob"])
-        flux, sigma = data[:, 0] * u.Jy, StdDevUncertainty(data[:, 1] * u.Jy)
-        axis = WAVE / 10 * u.nm
-        return specutils.SpectrumList(
-            [specutils.Spectrum(spectral_axis=axis, flux=flux, uncertainty=sigma)]
-        )
-
-    return to_bytes
+specutils = pytest.importorskip("specutils")
+WAVE = np.arange(3800.0, 8800.0, 2.0)
+UNIT = u.Unit("1e-17 erg s-1 cm-2 AA-1")
 
 
-def test_a_file_that_only_specutils_knows(tmp_path, toy_survey) -> None:
-    flux = star("F") * WAVE**2  # per frequency, up to a constant
-    blob = fits.Column("blob", "2D", array=np.stack([flux, flux / 50], axis=1))
-    primary = fits.PrimaryHDU()
-    primary.header["TOYSURV"] = True
-    content = toy_survey([primary, fits.BinTableHDU.from_columns([blob])])
-    spectra = read(write(tmp_path / "a.fits", content), frame="vacuum")
-    assert spectra.get("survey") == ["specutils"] and spectra.get("layout") == [LABEL]
-    assert f"read by specutils ({LABEL})" in spectra.get("notes")[0]
-    np.testing.assert_allclose(spectra.wave, WAVE, rtol=1e-9)
-    slope = spectra.flux[0] / star("F")
-    assert np.ptp(slope) / slope.mean() < 1e-3
-    assert abs(spectra.snr()[0] - 50) < 1
-    with pytest.raises(ReadError, match="blob"):
-        read(tmp_path / "a.fits", columns="wave=x,flux=y")
+def star(code=22.0, wave=WAVE, *, sigma=0.02, kind=StdDevUncertainty, **options):
+    flux = star_flux(code, wave)
+    value = {StdDevUncertainty: sigma, VarianceUncertainty: sigma**2, InverseVariance: sigma**-2}
+    errors = kind(np.full(wave.size, value[kind]))
+    axis = options.pop("axis", wave * u.AA)
+    return specutils.Spectrum(spectral_axis=axis, flux=flux * UNIT, uncertainty=errors, **options)
 
 
-def test_what_neither_knows_keeps_our_message(tmp_path) -> None:
-    content = to_bytes([fits.PrimaryHDU(np.ones((64, 64)))])
-    with pytest.raises(ReadError, match="no wavelengths"):
-        read(write(tmp_path / "a.fits", content))
+@pytest.mark.parametrize("kind", [StdDevUncertainty, VarianceUncertainty, InverseVariance])
+def test_every_uncertainty_and_axis(kind):
+    batch = from_specutils(star(kind=kind, axis=(WAVE * u.AA).to(u.nm)), frame="vacuum")
+    np.testing.assert_allclose(batch.wave, WAVE)
+    np.testing.assert_allclose(
+        batch.flux[0] * np.sqrt(batch.ivar[0]), star_flux(22.0, WAVE) / 0.02, rtol=1e-4
+    )
 
 
-def test_specutils_reads_lamost_through_our_loader(tmp_path) -> None:
-    import specutils
+def test_lists_collections_and_rows():
+    many = specutils.SpectrumList([star(22.0), star(42.0, WAVE[:1000])])
+    batch = from_specutils(many, frame="vacuum")
+    assert len(batch) == 2 and batch.mask[1, 1000:].all() and not batch.mask[1, :1000].any()
+    collection = specutils.SpectrumCollection(
+        spectral_axis=np.stack([WAVE, WAVE + 1]) * u.AA, flux=np.ones((2, WAVE.size)) * u.Jy
+    )
+    assert from_specutils(collection, frame="vacuum").wave[1, 0] == WAVE[0] + 1
+    rows = specutils.Spectrum(spectral_axis=WAVE * u.AA, flux=np.ones((3, WAVE.size)) * u.Jy)
+    assert len(from_specutils(rows)) == 3
 
-    specutils_io.register()
-    path = write(tmp_path / "a.fits", lamost_bytes(lamost_rows(300), "bintable-coadd"))
-    ours = read(path)
-    (theirs,) = specutils.SpectrumList.read(str(path), format="LAMOST")
-    np.testing.assert_allclose(theirs.spectral_axis.to_value("Angstrom"), ours.wave)
-    np.testing.assert_array_equal(theirs.flux.value, ours.flux[0])
-    np.testing.assert_array_equal(theirs.uncertainty.array, ours.ivar[0])
-    np.testing.assert_array_equal(theirs.mask, ours.mask[0])
-    assert theirs.meta["obsid"] == ours.get("obsid")[0]
+
+def test_there_and_back_nothing_is_lost():
+    batch = star_batch([22.0, 44.0], meta={"object": ["a", "b"], "redshift": [1e-4, None]})
+    batch.mask[0, 100:110] = True
+    back = from_specutils(batch.to_specutils())
+    np.testing.assert_allclose(back.wave, batch.wave, rtol=1e-12)
+    np.testing.assert_array_equal(back.mask, batch.mask)
+    good = ~batch.mask
+    np.testing.assert_allclose(back.flux[good], batch.flux[good], rtol=1e-5)
+    np.testing.assert_allclose(back.ivar[good], batch.ivar[good], rtol=1e-5)
+    assert back.meta["object"] == ["a", "b"] and back.meta["redshift"] == [1e-4, None]
+    # a unit comes back with the numbers it had
+    again = to_specutils(from_specutils(star(), frame="vacuum"))[0]
+    assert again.flux.unit == UNIT
+    np.testing.assert_allclose(again.flux.value, star_flux(22.0, WAVE), rtol=1e-5)
+
+
+def test_the_frame_that_a_header_says_is_kept():
+    air = star(meta={"header": {"CTYPE1": "AWAV"}})
+    assert from_specutils(air, frame="vacuum").wave[0] == pytest.approx(WAVE[0] + 1.08, abs=0.05)
+    assert from_specutils(star(meta={"wave_frame": "vacuum"})).wave[0] == WAVE[0]
+
+
+def test_predict_takes_them():
+    model = spectype.load_model()
+    alone = model.predict(star(meta={"wave_frame": "vacuum"}))
+    both = model.predict([star(meta={"wave_frame": "vacuum"}), star_batch([64.0])])
+    assert alone["type"].to_list() == ["A"] and len(both) == 2
+    assert both["p_A"][0] == pytest.approx(alone["p_A"][0], rel=1e-4)
+
+
+def test_what_it_is_not():
+    with pytest.raises(ArgumentError, match="spectra: is a int, none of specutils"):
+        from_specutils(3)
+    velocity = specutils.Spectrum(
+        spectral_axis=np.arange(10.0) * u.km / u.s + 1 * u.km / u.s, flux=np.ones(10) * u.Jy
+    )
+    with pytest.raises(ArgumentError, match="km / s"):
+        from_specutils(velocity)

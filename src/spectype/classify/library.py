@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from spectype.classify.runtime import DEFAULT
+from spectype.classify.runtime import DEFAULT, System
+from spectype.core.grid import Medium
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,8 +19,8 @@ def classify(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     model: str = DEFAULT,
-    system: str = "mk",
-    frame: str | None = None,
+    system: System = "mk",
+    frame: Medium | None = None,
     columns: str | None = None,
     unit: str | None = None,
     indices: bool = False,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,16 +93,12 @@ def read_block(source: Source) -> Block:
     said = dict.fromkeys([*(line for _, line in lines.before), *lines.comments])
     return Block(
         kind="text",
-        arrays=[_named(names[i], columns[i], units[i]) for i in keep],
+        arrays=[Named.of(names[i], columns[i], unit=units[i]) for i in keep],
         cards=PlainCards(_cards(lines), "\n".join(said)),
         n_rows=values.shape[0],
         named=named,
         notes=lines.notes,
     )
-
-
-def _named(name: str, values: NDArray[Any], unit: str | None) -> Named:
-    return Named(name=name, load=lambda: values, unit=unit)
 
 
 def _decode(data: bytes) -> str:

@@ -51,7 +51,7 @@ def upright(block: Block) -> Block:
     if not block.named and len(numbers) == len(block.arrays) > 2 and len(numbers) % 2 == 0:
         pairs = np.stack([array.values for array in numbers], axis=1).reshape(-1, 2)
         if looks_like_wave(pairs[:, 0]):  # several pixels a line
-            columns = [Named(name=n, load=lambda i=i: pairs[:, i]) for i, n in enumerate("01")]
+            columns = [Named.of(n, pairs[:, i]) for i, n in enumerate("01")]
             return replace(block, arrays=columns, n_rows=len(pairs))
     if len(numbers) < max(_WIDE, block.n_rows) or block.kind != "text":
         return block
@@ -94,7 +94,7 @@ def _star_a_row(block: Block, wave: dict[str, float]) -> Block:
 
 
 def _vectors(wave: Floats, flux: Floats) -> list[Named]:
-    return [Named(name="wave", load=lambda: wave), Named(name="flux", load=lambda: flux)]
+    return [Named.of("wave", wave), Named.of("flux", flux)]
 
 
 def _turned(block: Block, rows: Floats) -> Block:
@@ -102,20 +102,17 @@ def _turned(block: Block, rows: Floats) -> Block:
     words = [array for array in block.arrays if not array.is_numeric]
     note = "the first row holds the wavelengths: a spectrum a row"
     if not words:
-        columns = [
-            Named(name=f"row {i}", load=lambda row=row: row) for i, row in enumerate(rows)
-        ]  # fmt: skip
+        columns = [Named.of(f"row {i}", row) for i, row in enumerate(rows)]
         return replace(
             block, arrays=columns, n_rows=rows.shape[1], named=False, notes=[*block.notes, note]
         )
     labels = [str(word) for word in words[0].values[1:]]
     if "flux" in names.guess(labels) and len(set(labels)) == len(labels):
-        columns = [Named(name=n, load=lambda row=row: row) for n, row in zip(labels, rows[1:])]
-        columns = [Named(name="wave", load=lambda: rows[0]), *columns]
+        columns = [Named.of(n, row) for n, row in zip(labels, rows[1:])]
+        columns = [Named.of("wave", rows[0]), *columns]
         return replace(block, arrays=columns, n_rows=rows.shape[1], named=True)
     others = [
-        Named(name="object" if array is words[0] else array.name, load=lambda a=array: a.values[1:])
-        for array in words
+        Named.of("object" if array is words[0] else array.name, array.values[1:]) for array in words
     ]
     stars = _vectors(np.tile(rows[0], (len(rows) - 1, 1)), rows[1:])
     return replace(

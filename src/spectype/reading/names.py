@@ -178,9 +178,10 @@ def families(names: Sequence[str]) -> list[RoleSet]:
     keys = _flux_keys(names, found["flux"])
     if len(keys) < 2:
         # Names may share the key of the one flux: SCIFLUX, SCIVAR, SCIWAVE beside SKYFLUX.
-        for key in keys:
+        for key in filter(None, keys):
             own = {_without(name, key): name for name in names if _key_of(name, [key]) == key}
-            found = {role: own[plain] for role, plain in guess(own).items()} | found
+            more = {role: own[plain] for role, plain in guess(own).items()}
+            found |= {role: name for role, name in more.items() if role not in found}
         return [RoleSet("", found)]
     # A name that carries another key belongs to that key's star, or arm.
     of_key = {name: _key_of(name, list(keys)) for name in names}
@@ -221,9 +222,9 @@ def _flux_keys(names: Sequence[str], best: str) -> dict[str, str]:
         keys.setdefault(key, name)
     if "" in keys:  # beside a plain "flux" only "flux2", "flux_b"; not "flux_best"
         return {k: n for k, n in keys.items() if not k or k.isdigit() or _ARM.match(k)}
-    found = {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+    stars = {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
     # One extraction of a star, the better one, where there are two.
-    return {k: n for k, n in found.items() if not (k.startswith("box") and "opt" in found)}
+    return {k: n for k, n in stars.items() if not (k.startswith("box") and "opt" in stars)}
 
 
 def normal_with_ends(name: str) -> str:

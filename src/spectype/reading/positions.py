@@ -33,35 +33,52 @@ def by_position(block: Block, notes: list[str], source: Source) -> list[RoleSet]
             f"none of its {len(columns)} columns without names runs like wavelengths",
             remedy=names.NAME_THEM.replace("wave=...,flux=...", "wave=0,flux=1"),
         )
-    first = waves[0]
-    apart = set(np.diff(waves))
-    if len(apart) == 1 and first == 0 and waves[-1] + min(apart) == len(columns) and 1 not in apart:
+    if len(waves) > 1 and (each := _a_spectrum_each(columns, waves)):
         notes.append(f"{len(waves)} columns of wavelengths: a spectrum each")
-        roles = ("wave", "flux", "error")[: min(apart)]
-        return [RoleSet(columns[i], dict(zip(roles, columns[i:]))) for i in waves]
+        return each
+    first = waves[0]
     if first:
         notes.append(f"column {first} taken as the wavelengths")
-    others = [i for i in range(len(columns)) if i != first]
     # A running number beside the wavelengths is no flux.
-    counters = [i for i in others[:-1] if _counts(values[i])]
-    others = [i for i in others if i not in counters]
+    others = [i for i in range(len(columns)) if i != first]
+    others = [i for i in others if i == others[-1] or not _counts(values[i])]
     roles = {"wave": columns[first], "flux": columns[others[0]]}
-    rest = others[1:]
-    if not rest:
+    if len(others) == 1:
         return [RoleSet("", roles)]
-    second = values[rest[0]]
-    if quality.is_flag(second) and not quality.is_flag(values[others[0]]) and np.ptp(second) > 0:
-        notes.append(f"column {rest[0]} holds flags: taken as a mask")
-        return [RoleSet("", {**roles, "mask": columns[rest[0]]})]
-    more = len(rest) > 1 or _negative(second) or _level(second, values[others[0]])
-    if more and not quality.is_error_of(second, values[others[0]]) and not _is_empty(second):
+    return _with_more(columns, values, roles, others, notes)
+
+
+def _a_spectrum_each(columns: list[str], waves: list[int]) -> list[RoleSet]:
+    """Sets of wavelength and flux (and error) that stand side by side; none if they do not."""
+    apart = {int(step) for step in np.diff(waves)}
+    width = min(apart)
+    if len(apart) > 1 or width == 1 or waves[0] != 0 or waves[-1] + width != len(columns):
+        return []
+    roles = ("wave", "flux", "error")[:width]
+    return [RoleSet(columns[i], dict(zip(roles, columns[i:]))) for i in waves]
+
+
+def _with_more(
+    columns: list[str],
+    values: Sequence[NDArray[Any]],
+    roles: dict[str, str],
+    others: list[int],
+    notes: list[str],
+) -> list[RoleSet]:
+    """What columns after wavelength and flux are: error, mask, or stars of their own."""
+    flux, second = values[others[0]], values[others[1]]
+    if quality.is_flag(second) and not quality.is_flag(flux) and np.ptp(second) > 0:
+        notes.append(f"column {others[1]} holds flags: taken as a mask")
+        return [RoleSet("", {**roles, "mask": columns[others[1]]})]
+    more = len(others) > 2 or _negative(second) or _level(second, flux)
+    if more and not quality.is_error_of(second, flux) and not _is_empty(second):
         stars = [i for i in others if not quality.is_flag(values[i])]
         if len(stars) > 1:
             notes.append(f"{len(stars)} columns without names taken as a star each")
             return [RoleSet(columns[i], {"wave": roles["wave"], "flux": columns[i]}) for i in stars]
-    left = [str(i) for i in rest[1:]]
+    left = [str(i) for i in others[2:]]
     notes += [f"columns {', '.join(left)} left out"] if left else []
-    return [RoleSet("", {**roles, "error": columns[rest[0]]})]
+    return [RoleSet("", {**roles, "error": columns[others[1]]})]
 
 
 def _stands_out(values: Sequence[NDArray[Any]]) -> bool:

@@ -273,9 +273,10 @@ def build(
             raw.notes += axis.notes
         return raw
     raw.unit = names.unit_in_name(wave.name) or wave.unit
-    kind = names.axis_in_name(wave.name)
-    if kind is not None and raw.unit is None:
-        raw.unit = units.guess_unit_of(kind, np.asarray(matrix(wave, source), np.float64)) or kind
+    quantity = names.axis_in_name(wave.name)
+    if quantity is not None and raw.unit is None:
+        numbers = np.asarray(matrix(wave, source), np.float64)
+        raw.unit = units.guess_unit_of(quantity, numbers) or quantity
     said = frames.frame_in_text(wave.name) or frames.frame_in_text(wave.unit or "")
     raw.frame = said or raw.frame
     if raw.frame is None and names.normal(wave.name) == "loglam":

@@ -154,6 +154,9 @@ STARS = {
     "stars pixel by pixel": (text(np.tile([1, 2], WAVE.size), np.repeat(WAVE, 2),
                                   np.stack([F, K], 1).ravel(), sep=",",
                                   head="id,wave,flux\n"), "FK"),
+    "days beside wavelengths": (text(
+        WAVE, *([F] * 60), sep=",",
+        head="wave," + ",".join(f"{57000 + i}.5" for i in range(60)) + "\n"), "F" * 60),
     "labels after the fluxes": (rows([
         [*(f"{w:.2f}" for w in WAVE), "label"],
         *([*(f"{v:.5g}" for v in flux), label] for flux, label in ((F, "F5"), (K, "K2")))]), "FK"),

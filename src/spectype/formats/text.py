@@ -54,11 +54,6 @@ class _Shape:
     width: int = 1
     words: frozenset[int] = frozenset()
 
-    def fits(self, line: str) -> bool:
-        """Whether a line has so many cells, with numbers where numbers stand."""
-        cells = self.dialect.cells(line)
-        return len(cells) == self.width and self.are_numbers(cells)
-
     def are_numbers(self, cells: list[str]) -> bool:
         """Whether the cells of a line that are to be numbers are so."""
         return are_numbers([cell for i, cell in enumerate(cells) if i not in self.words])
@@ -124,13 +119,14 @@ def _find_table(source: Source) -> tuple[_Lines, _Shape]:
     if not rows:
         raise source.fail("holds no table: comments or blank lines only", remedy=_EXPECTED)
     shape = _shape_of([line for _, line in rows])
-    numeric = [shape.are_numbers(shape.dialect.cells(line)) for _, line in rows]
+    cells = [shape.dialect.cells(line) for _, line in rows]
+    numeric = [shape.are_numbers(row) for row in cells]
     if not any(numeric):
         raise source.fail(
             f"holds no row of numbers; line {rows[0][0]} is {rows[0][1].strip()[:40]!r}",
             remedy=_EXPECTED,
         )
-    fits = [ok and shape.fits(line) for ok, (_, line) in zip(numeric, rows)]
+    fits = [ok and len(row) == shape.width for ok, row in zip(numeric, cells)]
     pairs = [i for i in range(len(rows) - 1) if fits[i] and fits[i + 1]]
     first = pairs[0] if pairs else numeric.index(True)
     if first and shape.width < 3 and not any(numeric[:first]):

@@ -7,7 +7,7 @@ named, not padded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,10 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path, check_writable
 from spectype.core.grid import SPEED_OF_LIGHT, resample
 from spectype.core.spectra import Spectra
+from spectype.dataset.fitsfile import is_fits_name, write_spectra
 from spectype.dataset.preprocess import Continuum, RestFrame, broad_shape, replace
 from spectype.dataset.store import Store
+from spectype.dataset.wide import wide_table
 from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:
@@ -171,7 +173,7 @@ def harmonise(
     spectra = _at_rest(store.spectra(index), store.wave)
     target = SPEED_OF_LIGHT / resolving_power
     spectra, blunter, unknown = _to_resolution(spectra, target)
-    spectra = Continuum()(_level(spectra))
+    spectra = over_shape(spectra)
     code = np.array([np.nan if c is None else c for c in spectra.get("code")], np.float64)
     text = {name: np.array([v or "" for v in spectra.get(name)], dtype=str)
             for name in ("type", "survey", "star_id")}  # fmt: skip
@@ -193,6 +195,11 @@ def harmonise(
         blunter=blunter,
         unknown=unknown,
     )
+
+
+def over_shape(spectra: Spectra) -> Spectra:
+    """Spectra over their broad shape: a parabola in log flux, then a mean of 10,000 km/s."""
+    return Continuum()(_level(spectra))
 
 
 def known_codes(code: NDArray[np.float64], types: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -218,32 +225,59 @@ def intrinsic_shape(code: NDArray[np.float64], *, wave: NDArray[np.float64]) -> 
     return np.asarray(planck / np.median(planck, axis=1, keepdims=True), np.float32)
 
 
-def table_of(harmonised: Harmonised) -> pl.DataFrame:
-    """A row a spectrum: ``row``, ``star_id``, ``survey``, ``type``, ``code``, then one column a
-    wavelength [vacuum Angstrom, two decimals]; null where a spectrum has no data."""
-    import polars as pl
+def table_of(
+    harmonised: Harmonised, labels: Mapping[str, NDArray[Any]] | None = None
+) -> pl.DataFrame:
+    """A row a spectrum: ``row``, ``star_id``, ``survey``, ``type``, ``code``, `labels`, then one
+    column a wavelength [vacuum Angstrom, two decimals]; null where a spectrum has no data."""
+    head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type", "code")}
+    return wide_table(
+        harmonised.wave,
+        harmonised.flux,
+        harmonised.good,
+        row=harmonised.rows,
+        **head,
+        **(labels or {}),
+    )
 
-    flux = np.where(harmonised.good, harmonised.flux, np.nan)
-    head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type")}
-    columns = [f"{w:.2f}" for w in harmonised.wave]
-    return pl.DataFrame(
-        {"row": harmonised.rows, **head, "code": harmonised.code}
-    ).hstack(pl.DataFrame(flux, schema=columns, orient="row")).fill_nan(None)  # fmt: skip
 
-
-def write_table(harmonised: Harmonised, path: str | Path) -> Path:
-    """Write `table_of` as CSV or parquet, by suffix."""
+def write_table(
+    harmonised: Harmonised, path: str | Path, *, labels: Mapping[str, NDArray[Any]] | None = None
+) -> Path:
+    """Write `table_of` as CSV or parquet, or the spectra as FITS, by suffix."""
     target = Path(path)
+    if is_fits_name(target):
+        return write_spectra(_as_spectra(harmonised), target)
     if target.suffix not in (".csv", ".parquet"):
-        raise UsageError("ends in neither .csv nor .parquet", path=target)
+        raise UsageError("ends in neither .csv, .parquet nor .fits", path=target)
     check_writable(target)
-    table = table_of(harmonised)
+    table = table_of(harmonised, labels)
     with atomic_path(target) as temporary:
         if target.suffix == ".csv":
             table.write_csv(temporary, float_precision=5)
         else:
             table.write_parquet(temporary)
     return target
+
+
+def _as_spectra(harmonised: Harmonised) -> Spectra:
+    """The spectra as a batch, without errors: those of many sources were made alike."""
+    n, known = len(harmonised), np.isfinite(harmonised.code)
+    types = [mk.format_code(c) if ok else t for c, t, ok in
+             zip(harmonised.code.tolist(), harmonised.type.tolist(), known)]  # fmt: skip
+    return Spectra(
+        wave=harmonised.wave,
+        flux=harmonised.flux.astype(np.float32),
+        ivar=harmonised.good.astype(np.float32),
+        mask=~harmonised.good,
+        meta={
+            "object": harmonised.star_id.tolist(),
+            "survey": harmonised.survey.tolist(),
+            "subclass": types,
+            "redshift": [0.0] * n,
+            "has_errors": [False] * n,
+        },
+    )
 
 
 def _at_rest(spectra: Spectra, wave: NDArray[np.float64]) -> Spectra:

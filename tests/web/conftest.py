@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from threading import Thread
 
@@ -11,8 +12,10 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from spectype.core.files import write_manifest
 from spectype.web.app import listen, make_app
 from spectype.web.desk import open_desk
+from tests.stores import hot_store
 
 TOKEN = "a-token-for-tests-only"
 BASE = "http://127.0.0.1:8642"
@@ -52,6 +55,19 @@ def make_table(n: int) -> pl.DataFrame:
         },
         schema_overrides={"error": pl.String},
     )
+
+
+def make_run(folder):
+    """A run of two epochs, evaluated on five stars of its store."""
+    store = hot_store(folder / "store", n=8, subclass=["O5"] * 4 + ["B1V"] * 4)
+    test = make_table(5).drop("label")
+    test = test.with_columns(row=pl.Series([7, 2, 3, 0, 5]), star_id=pl.lit("s"))
+    (folder / "run").mkdir()
+    test.write_parquet(folder / "run" / "predictions.parquet")
+    lines = [{"epoch": i, "train_loss": 2.0 / i, "validation_loss": 3.0 / i} for i in (1, 2)]
+    (folder / "run" / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    write_manifest(folder / "run", "run", {"store": str(store.folder)})
+    return folder / "run"
 
 
 @contextmanager

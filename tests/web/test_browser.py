@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from spectype.mine.folder import write_list
-from tests.web.conftest import CODES, hosted, make_table, spectrum_text
+from tests.web.conftest import CODES, hosted, make_run, make_table, spectrum_text
 
 if not os.environ.get("SPECTYPE_BROWSER"):
     pytest.skip("a browser is driven by make test-web", allow_module_level=True)
@@ -293,6 +293,21 @@ def test_a_mined_list_is_gone_through_one_after_another(driver, folder):
         page.says("progress", "you have decided 3 spectra")
         page.open()  # without a row in the address: where Ivy was
         page.says("name", "3.csv")
+
+
+def test_a_cell_of_a_runs_confusion_matrix_opens_the_spectra_behind_it(driver, folder):
+    with hosted(make_run(folder)) as (found, _):
+        page = Page(driver, found).open()
+        page.until("return document.querySelectorAll('#cells tbody tr').length === 7")
+        assert "validation ends at 1.50" in page.js(
+            "return document.getElementById('loss').getAttribute('aria-label')"
+        )
+        page.click('#cells button[aria-label="label O, ours A: 1 spectra"]')
+        page.says("count", "1 of 5")
+        page.says("type", "A5")
+        assert page.drawn() > 8000 and "theirs=O" in page.driver.current_url
+        page.click("#also button")  # the label's part of it taken back
+        page.until("return !location.search.includes('theirs')")
 
 
 def test_files_that_have_moved_are_asked_for_and_a_second_server_shows_conflicts(driver, folder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 
 import numpy as np
@@ -11,7 +10,6 @@ import polars as pl
 import pytest
 
 from spectype.core.errors import ReadError, UsageError
-from spectype.core.files import write_manifest
 from spectype.mine.folder import write_list
 from spectype.web.desk import open_desk
 from spectype.web.filters import Filter
@@ -19,7 +17,7 @@ from spectype.web.links import links
 from spectype.web.shelf import Shelf
 from spectype.web.sources import STORE_ROW, open_source
 from tests.stores import hot_store
-from tests.web.conftest import make_table, spectrum_text
+from tests.web.conftest import make_run, make_table, spectrum_text
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +28,7 @@ def _cache(tmp_path, monkeypatch):
 @pytest.fixture
 def run(tmp_path):
     """A run of two epochs, evaluated on five stars of its store."""
-    store = hot_store(tmp_path / "store", n=8, subclass=["O5"] * 4 + ["B1V"] * 4)
-    test = (
-        make_table(5)
-        .drop("label")
-        .with_columns(row=pl.Series([7, 2, 3, 0, 5]), star_id=pl.lit("s"))
-    )
-    (tmp_path / "run").mkdir()
-    test.write_parquet(tmp_path / "run" / "predictions.parquet")
-    lines = [{"epoch": i, "train_loss": 2.0 / i, "validation_loss": 3.0 / i} for i in (1, 2)]
-    (tmp_path / "run" / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    write_manifest(tmp_path / "run", "run", {"store": str(store.folder)})
-    return tmp_path / "run"
+    return make_run(tmp_path)
 
 
 def test_the_cells_of_a_runs_confusion_matrix_open_their_spectra(run):

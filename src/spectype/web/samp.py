@@ -176,8 +176,8 @@ def _module() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy 8 announces the move; we know
         try:
-            from astropy import samp
+            from astropy import samp as found
         except ImportError:
-            from pyvo import samp
-    found: ModuleType = samp
-    return found
+            from pyvo import samp as found
+    module: ModuleType = found
+    return module

@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=200_000)
     parser.add_argument("--work", type=Path, default=Path("hunt"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--parts", type=int, help="stop at so many thousands, and hunt among them")
     options = parser.parse_args()
     for name in ("parts", "truth"):
         (options.work / name).mkdir(parents=True, exist_ok=True)
@@ -58,6 +59,9 @@ def main() -> None:
     ]
     # Those with planted stars first: whatever stops the work, all of them are among the rest.
     starts.sort(key=lambda task: "planted" not in kinds_of(options.n)[task[2] : task[2] + PART])
+    if options.parts is not None:
+        there = len(list((options.work / "parts").glob("*.parquet")))
+        starts = starts[: max(0, options.parts - there)]
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         done = pool.imap_unordered(type_part, starts)
         for _ in track(done, total=len(starts), title="typing"):
@@ -189,6 +193,7 @@ def hunt(work: Path, n: int) -> None:
             (("purity", "purity"), ("low", "purity_low"), ("high", "purity_high"))}}
         for depth in DEPTHS if depth <= len(found)
     ]  # fmt: skip
+    print(len(truth), "spectra,", truth["true_kind"].value_counts().to_dict(as_series=False))
     print(pl.DataFrame(table))
     print(found.head(40).select("rank", "score", "true_kind", "true_code", "snr_g", "label"))
     planted = truth.filter(pl.col("true_kind") == "planted").join(found, on="path", how="anti")
@@ -198,7 +203,7 @@ def hunt(work: Path, n: int) -> None:
         .collect()
         .select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags")
     )
-    write_json(work / "hunt.json", {"n": n, "seed": SEED, "depths": table})
+    write_json(work / "hunt.json", {"n": len(truth), "seed": SEED, "depths": table})
 
 
 if __name__ == "__main__":

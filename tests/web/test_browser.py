@@ -8,16 +8,12 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import polars as pl
 import pytest
-import uvicorn
 
 from spectype.mine.folder import write_list
-from spectype.web.app import listen, make_app
-from spectype.web.desk import open_desk
-from tests.web.conftest import CODES, TOKEN, make_table, spectrum_text
+from tests.web.conftest import CODES, hosted, make_table, spectrum_text
 
 if not os.environ.get("SPECTYPE_BROWSER"):
     pytest.skip("a browser is driven by make test-web", allow_module_level=True)
@@ -122,27 +118,6 @@ def served(path):
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-
-
-@contextmanager
-def hosted(path):
-    """A server of this process, which starts quicker: its address, and how to end it."""
-    bound = listen("127.0.0.1", 0)
-    port = bound.getsockname()[1]
-    app = make_app(open_desk(path), token=TOKEN, port=port)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = Thread(target=server.run, kwargs={"sockets": [bound]})
-
-    def end():
-        server.should_exit = server.force_exit = True
-        thread.join(20)
-        bound.close()
-
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{port}/?token={TOKEN}", end
-    finally:
-        end()
 
 
 @pytest.fixture(scope="module")

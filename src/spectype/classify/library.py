@@ -42,7 +42,13 @@ def classify(
 
     Examples
     --------
-    >>> table = classify("spec-*.fits.gz")  # doctest: +SKIP
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "star.csv"
+    >>> rows = [f"{3800 + 2 * i},{1 + 0.01 * (i % 7)},0.02" for i in range(2000)]
+    >>> _ = path.write_text("wave,flux,error\\n" + "\\n".join(rows))
+    >>> table = classify([path, "gone.fits"])
+    >>> table["error"].to_list()
+    [None, 'does not exist (was it moved or deleted? check the path)']
     """
     import polars as pl
 

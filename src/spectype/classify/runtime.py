@@ -85,6 +85,12 @@ class Model:
     """A trained model: its card's facts and its network.
 
     Use `load_model`. ``threads`` is the number of CPU threads of one prediction.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> model.name, model.wave.shape, model.card["seen"]
+    ('standard', (3904,), ['O', 'B', 'A', 'F', 'G', 'K', 'M'])
     """
 
     folder: Path

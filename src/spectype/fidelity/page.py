@@ -242,6 +242,7 @@ def _lines(f: Fidelity, svgs: Mapping[str, str]) -> str:
         + figure(svgs, "widths", "Points: spectra. Bars: 5–95 %. Strokes: medians. "
                  "Orange titles: median outside the real range.")
     )  # fmt: skip
+    text += _ratios(f, svgs)
     if f.correlations is not None:
         c = f.correlations
         verdict = "more than" if c.difference > c.by_chance else "no more than"
@@ -252,6 +253,24 @@ def _lines(f: Fidelity, svgs: Mapping[str, str]) -> str:
             f"halves of the pooled spectra would ({c.by_chance:.2f}, 95 %).",
         )  # fmt: skip
     return text
+
+
+def _ratios(f: Fidelity, svgs: Mapping[str, str]) -> str:
+    if not f.ratios:
+        return ""
+    rows = [
+        [r.name, f"{r.n_real}", f"{r.n_synthetic}", f"{r.inside:.2f}", f"{r.real_inside:.2f}",
+         f"{r.offset:+.2f}".replace("-", "−")]
+        for r in f.ratios
+    ]  # fmt: skip
+    head = ("ratio", "real", "synthetic", "inside", "real inside", "offset [dex]")
+    return (
+        "<h3>Ratios that tell the type</h3><p>Against the subclass. Inside: the share of synthetic "
+        "spectra within the range of the real stars, learnt from or held out, within one subclass; "
+        "beside it that of a real star within the range of the others.</p>"
+        + table(head, rows, caption="Where both lines are wider than 0.05 Å.")
+        + figure(svgs, "ratios", "Ratios of equivalent widths against the subclass.")
+    )
 
 
 def _transfer(f: Fidelity) -> str:

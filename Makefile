@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint install docs dist clean
+.PHONY: demo test test-web lint install docs dist clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,6 +43,10 @@ dist: $(VENV)/.docs
 	rm -rf dist/again
 	$(BIN)/python -m twine check --strict dist/*
 	cd dist && sha256sum *
+
+# The page in a headless browser; skipped with a message where none can be had.
+test-web: $(VENV)/.installed
+	tests/web/browser.sh $(BIN)
 
 clean:
 	rm -rf $(VENV) $(DEMO) dist docs/_build docs/api

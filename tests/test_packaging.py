@@ -46,4 +46,9 @@ def test_links_in_the_pages_lead_somewhere():
 def test_every_extra_is_known_to_doctor():
     from spectype.cli.doctor import EXTRAS
 
-    assert set(EXTRAS) == set(project()["optional-dependencies"]) - {"test", "docs", "dist"}
+    assert set(EXTRAS) == set(project()["optional-dependencies"]) - {
+        "test",
+        "test-web",
+        "docs",
+        "dist",
+    }

@@ -16,10 +16,10 @@ import numpy as np
 from spectype.classify import columns
 from spectype.classify.columns import digits, schema
 from spectype.classify.quality import coverage_faults
-from spectype.classify.runtime import DEFAULT, Model
+from spectype.classify.runtime import DEFAULT, Model, System
 from spectype.classify.velocity import velocity_schema, with_velocity
 from spectype.core.errors import SpectypeError
-from spectype.core.grid import aligned, place
+from spectype.core.grid import Medium, aligned, place
 from spectype.core.indices import measure
 from spectype.core.lines import INDICES
 from spectype.core.names import as_text
@@ -42,9 +42,9 @@ class ClassifyConfig:
     model : str
         A shipped model, or the folder of a model or run.
     system : str
-        ``mk`` or ``survey``.
+        Whose types: the MK system, or the survey's pipeline.
     frame : str, optional
-        ``air`` or ``vacuum`` for files that do not say which their wavelengths are.
+        Frame of the wavelengths of files that do not say.
     columns : str, optional
         Columns of tables without conventional names, like ``wave=LAM,flux=F,error=DF``, or their
         numbers from 0: ``wave=0,flux=1``.
@@ -63,8 +63,8 @@ class ClassifyConfig:
     """
 
     model: str = DEFAULT
-    system: str = "mk"
-    frame: str | None = None
+    system: System = "mk"
+    frame: Medium | None = None
     columns: str | None = None
     unit: str | None = None
     workers: int | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 FORMAT = 5  #: of model.json
 _RELEASES = {4: "0.1 (tag first)"}  # spectype that reads an older format
 DEFAULT = "standard"
-SYSTEMS = ("mk", "survey")
+System = Literal["mk", "survey"]
+SYSTEMS: tuple[System, ...] = ("mk", "survey")
 OUTPUTS = ("sequence", "survey", "luminosity", "kind")  #: of the network, in this order
 WEIGHTS = "weights_sha256"  #: of the card: SHA-256 of model.onnx
 BATCH = 64
@@ -84,6 +85,12 @@ class Model:
     """A trained model: its card's facts and its network.
 
     Use `load_model`. ``threads`` is the number of CPU threads of one prediction.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> model.name, model.wave.shape, model.card["seen"]
+    ('standard', (3904,), ['O', 'B', 'A', 'F', 'G', 'K', 'M'])
     """
 
     folder: Path

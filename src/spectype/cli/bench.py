@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+
+from spectype.cli.catalogue import bench as catalogue
 
 if TYPE_CHECKING:
     from spectype.bench.contest import Speed
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 app = App(name="bench", help="Measure speed against named alternatives.")
-app.command("spectype.cli.catalogue:bench", name="catalogue")
+Device = Literal["auto", "cpu", "cuda"]
+app.command(catalogue, name="catalogue")
 
 
 @app.command
@@ -101,7 +104,7 @@ def gan(
     *,
     steps: int = 20,
     rounds: int = 5,
-    device: str = "auto",
+    device: Device = "auto",
     threads: int = 0,
     json_: Json = False,
 ) -> int:

@@ -22,7 +22,9 @@ def classify(
     shard_size: int = 4096,
     dask: str | None = None,
     describe: Annotated[bool, Parameter(negative="")] = False,
-    config: Annotated[ClassifyConfig, Parameter(name="*")] = ClassifyConfig(),  # noqa: B008
+    config: Annotated[ClassifyConfig, Parameter(name="*", group="Reading and typing")] = (
+        ClassifyConfig()  # noqa: B008
+    ),
 ) -> int:
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
 

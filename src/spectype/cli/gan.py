@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from spectype.core.errors import DataError, UsageError
-from spectype.generate.recipes import GanConfig, GeneratorConfig
+from spectype.cli.gan_judge import audit, evaluate
+from spectype.core.errors import UsageError
+from spectype.generate.recipes import GanConfig, GeneratorConfig, RefinedConfig
 
 if TYPE_CHECKING:
     from spectype.generate.registry import Generator
@@ -26,16 +27,17 @@ def train(
     store: Path,
     *,
     out: Path = Path("gan"),
-    recipe: Literal["reference", "standard"] = "reference",
+    recipe: Literal["reference", "standard", "refined"] = "reference",
     types: str | None = None,
     epochs: int | None = None,
     leave_out: tuple[str, ...] | None = None,
     seed: int | None = None,
     split_seed: int | None = None,
-    device: str | None = None,
+    device: Literal["auto", "cpu", "cuda"] | None = None,
     threads: int | None = None,
-    reference: GanConfig = GanConfig(),  # noqa: B008
-    standard: GeneratorConfig = GeneratorConfig(),  # noqa: B008
+    reference: Annotated[GanConfig, Parameter(group="Reference recipe")] = GanConfig(),  # noqa: B008
+    standard: Annotated[GeneratorConfig, Parameter(group="Standard recipe")] = GeneratorConfig(),  # noqa: B008
+    refined: Annotated[RefinedConfig, Parameter(group="Refined recipe")] = RefinedConfig(),  # noqa: B008
 ) -> int:
     """Train a generator on the real stars of a store; run the same command again to resume.
 
@@ -46,7 +48,8 @@ def train(
 
     The reference recipe is the 2022 study's GAN with its numerical faults repaired;
     `--reference.faults all` brings them back. It writes a checkpoint every 50 epochs and
-    a figure of samples every 500.
+    a figure of samples every 500. The refined recipe multiplies simulated stars by what real ones
+    have more than they; it first computes 224 template stars, some minutes, once.
 
     Parameters
     ----------
@@ -56,9 +59,9 @@ def train(
         Folder of the generator.
     recipe
         reference: the study's dense GAN, one pool of types. standard: conditional on type and
-        subclass.
+        subclass. refined: on luminosity and metallicity, too.
     types
-        Types to learn: the reference recipe's default is O, the standard one's all.
+        Types to learn: the reference recipe's default is O, the others' all.
     epochs
         Passes over the training spectra; more can be added later.
     leave_out
@@ -75,16 +78,21 @@ def train(
         The reference recipe; the options above win over it.
     standard
         The standard recipe, likewise.
+    refined
+        The refined recipe, likewise.
     """
     from spectype.dataset.store import Store
     from spectype.generate.factors_training import train_standard
     from spectype.generate.gan_figures import draw
     from spectype.generate.gan_training import train_reference
+    from spectype.generate.refined_training import train_refined
 
     common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
               "split_seed": split_seed, "device": device, "threads": threads}  # fmt: skip
     if recipe == "standard":
         train_standard(Store(store), out, with_options(standard, common))
+    elif recipe == "refined":
+        train_refined(Store(store), out, with_options(refined, common))
     else:
         train_reference(Store(store), out, with_options(reference, common), draw=draw)
     print(
@@ -101,61 +109,126 @@ def sample(
     n: int = 1278,
     code: float | None = None,
     type_: str | None = None,
+    subclass: str | None = None,
+    luminosity: str | None = None,
+    feh: float | None = None,
     snr: float | None = None,
+    ebv: float | None = None,
+    rv: float | None = None,
+    layout: Literal["lamost", "image-subcontinuum", "image-wavelength", "bintable-coadd"]
+    | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> int:
-    """Draw spectra from a trained generator into a store, or into a table as the study wrote.
+    """Draw spectra from a trained generator: a store, FITS files, or a table as the study wrote.
 
     Samples are noise-free; `--snr` adds the instrument's noise, and the noise-free ones then
-    stand in noise-free/ inside. They belong into training only: `spectype train store/
-    --synthetic samples/`.
+    stand in noise-free/ inside. With `--ebv`, `--rv` or `--layout` they go through the whole
+    instrument. They belong into training only: `spectype train store/ --synthetic samples/`.
 
     Example: `spectype gan sample gan/ --n 1278 --out samples/`
+
+    What too few real stars support is marked in the column extrapolated and counted at the end.
 
     Parameters
     ----------
     gan
         Folder of the generator.
     out
-        A folder for a store; a file ending in .csv or .parquet for a table (one row a spectrum,
-        one column a wavelength); or one ending in .fits for a FITS table of spectra.
+        A folder for a store or files; a file ending in .csv or .parquet for a table (one row a
+        spectrum, one column a wavelength); or one ending in .fits for a FITS table of spectra.
     n
         How many; the study wrote 1,278.
     code
         Decimal type code, 10 a type: O5 is 5, B0 is 10.
     type_
         A type, or several like OB, of their subclasses at random.
+    subclass
+        Of the type, one or a range: 5, 5-9.
+    luminosity
+        Luminosity class, I II III IV V; the refined recipe knows it.
+    feh
+        Metallicity [Fe/H], -1.5 to 0.3; the refined recipe knows it.
     snr
         Median S/N a pixel in g; without it the samples have no noise.
+    ebv
+        Reddening E(B-V) [mag]; refined recipe.
+    rv
+        Radial velocity [km/s]; refined recipe.
+    layout
+        Write FITS files and truth.parquet; lamost is bintable-coadd, LAMOST's newest. Refined
+        recipe.
     seed
         Seed.
     overwrite
-        Replace a store that is there.
+        Replace what an earlier call wrote there.
     """
     from spectype.dataset.fitsfile import is_fits_name
+    from spectype.generate.order import Order
     from spectype.generate.registry import load_generator
     from spectype.generate.samples import export_samples, write_fits, write_samples
 
+    order = Order(type=type_, subclass=subclass, code=code, luminosity=luminosity, feh=feh)
     as_table = out.suffix in (".csv", ".parquet")
-    if as_table and snr is not None:
-        raise UsageError("a table holds noise-free samples", remedy="leave --snr, or name a folder")
+    seen = ebv is not None or rv is not None or layout is not None
+    if as_table and (seen or snr is not None):
+        raise UsageError(
+            "a table holds noise-free samples at rest",
+            remedy="leave --snr, --ebv, --rv and --layout, or name a folder",
+        )
     if not (as_table or is_fits_name(out) or out.is_dir()) and out.suffix[1:].isalpha():
         raise UsageError(
             f"a file ending in {out.suffix} is not written",
             path=out,
             remedy="name a folder, or a .fits, .csv or .parquet file",
         )
-    samples = draw_samples(load_generator(gan), n, code=code, kind=type_, seed=seed)
+    if seen and is_fits_name(out):
+        raise UsageError(
+            "exposures go into a folder", path=out, remedy="name one; --layout writes FITS files"
+        )
+    generator = load_generator(gan)
+    samples = order.draw(generator, n, seed=seed)
     name = re.sub(r"[^A-Za-z0-9._-]", "-", gan.resolve().name) or "gan"
-    if as_table:
+    if seen:
+        _observe(gan, generator, samples, out, snr=snr, ebv=ebv or 0.0, rv=rv or 0.0,
+                 layout=layout, seed=seed, overwrite=overwrite)  # fmt: skip
+    elif as_table:
         export_samples(samples, out, generator=name)
     elif is_fits_name(out):
         write_fits(samples, out, generator=name, snr=snr, seed=seed)
     else:
         write_samples(samples, out, generator=name, snr=snr, seed=seed, overwrite=overwrite)
     print(f"{n} synthetic spectra in {out}")
+    beyond = int(samples.labels["extrapolated"].sum()) if samples.labels else 0
+    if beyond:
+        print(
+            f"{beyond} of them are extrapolated: too few real stars of their type, luminosity and "
+            "metallicity speak for them, the simulation does (column extrapolated)"
+        )
     return 0
+
+
+def _observe(
+    gan: Path, generator: Generator, samples: Samples, out: Path, *, snr: float | None, ebv: float,
+    rv: float, layout: str | None, seed: int, overwrite: bool,
+) -> None:  # fmt: skip
+    """Samples through the instrument, into files or a store."""
+    from spectype.generate.atlas import template_stars
+    from spectype.generate.exposures import Sky, write_files, write_store
+    from spectype.generate.refined import RefinedGenerator
+
+    if not isinstance(generator, RefinedGenerator):
+        raise UsageError(
+            f"the {generator.recipe} recipe has no light for --ebv, --rv and --layout",
+            remedy="train with --recipe refined",
+        )
+    if snr is None:
+        raise UsageError("an exposure has noise", remedy="say how much with --snr")
+    sky = Sky(generator, template_stars(gan), samples, snr=snr, ebv=ebv, rv=rv)
+    if layout is None:
+        write_store(sky, out, seed=seed, overwrite=overwrite)
+    else:
+        write_files(sky, out, layout=layout, seed=seed, overwrite=overwrite)
 
 
 @app.command
@@ -201,8 +274,8 @@ def table(
     return 0
 
 
-app.command("spectype.cli.gan_judge:evaluate", name="evaluate")
-app.command("spectype.cli.gan_judge:audit", name="audit")
+app.command(evaluate)
+app.command(audit)
 
 
 def with_options(config: Config, options: dict[str, Any]) -> Config:
@@ -212,22 +285,3 @@ def with_options(config: Config, options: dict[str, Any]) -> Config:
     if odd := [name for name in given if name not in known]:
         raise UsageError(f"this recipe has no --{odd[0].replace('_', '-')}", remedy="leave it out")
     return replace(config, **given)  # type: ignore[type-var]
-
-
-def draw_samples(
-    generator: Generator, n: int, *, code: float | None, kind: str | None, seed: int
-) -> Samples:
-    """Samples of a code, of subclasses of types at random, or as the generator gives them."""
-    from spectype.generate.factors import StandardGenerator
-
-    if code is not None and kind is not None:
-        raise UsageError("give --code or --type, not both")
-    if kind is None:
-        return generator.sample(n, code=code, seed=seed)
-    if strange := [letter for letter in kind if letter not in generator.types]:
-        raise UsageError(f"the generator knows {', '.join(generator.types)}, no {strange[0]!r}")
-    if isinstance(generator, StandardGenerator):
-        return generator.sample(n, code=generator.codes(n, type=kind, seed=seed), seed=seed)
-    if set(generator.types) != set(kind):
-        raise DataError(f"its types {generator.types} are one pool; {kind} cannot be told")
-    return generator.sample(n, seed=seed)

@@ -27,9 +27,9 @@ def train(
     synthetic: tuple[Path, ...] = (),
     generate: str = "OB",
     start_from: str = "",
-    train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
-    network: NetworkConfig = NetworkConfig(),  # noqa: B008
-    augment: AugmentConfig = AugmentConfig(),  # noqa: B008
+    train: Annotated[TrainConfig, Parameter(name="*", group="Training")] = TrainConfig(),  # noqa: B008
+    network: Annotated[NetworkConfig, Parameter(group="Network")] = NetworkConfig(),  # noqa: B008
+    augment: Annotated[AugmentConfig, Parameter(group="Augmentation")] = AugmentConfig(),  # noqa: B008
     **options: Any,
 ) -> int:
     """Train a network on a store; run the same command again to resume.
@@ -140,7 +140,10 @@ def _signature() -> inspect.Signature:
             default=architecture.config(),
             annotation=Annotated[
                 architecture.config,
-                Parameter(help=(architecture.config.__doc__ or "").partition("\n")[0]),
+                Parameter(
+                    help=(architecture.config.__doc__ or "").partition("\n")[0],
+                    group=f"Recipe {name}",
+                ),
             ],
         )
         for name, architecture in ARCHITECTURES.items()

@@ -11,7 +11,15 @@ from functools import lru_cache
 
 
 class Flag(IntFlag):
-    """Named quality bits; 0 means no known problem."""
+    """Named quality bits; 0 means no known problem.
+
+    Examples
+    --------
+    >>> Flag(5)
+    <Flag.LOW_SNR|PARTIAL_COVERAGE: 5>
+    >>> bool(65537 & Flag.OUT_OF_DISTRIBUTION)
+    True
+    """
 
     LOW_SNR = 1 << 0
     LITTLE_COVERAGE = 1 << 1

@@ -49,6 +49,15 @@ class Spectra:
     ------
     ValueError
         If shapes disagree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flux = np.ones((3, 500), np.float32)
+    >>> wave = np.linspace(4000.0, 5000.0, 500)
+    >>> spectra = Spectra(wave=wave, flux=flux, ivar=100 * flux, mask=flux < 0)
+    >>> spectra[1:], float(spectra.snr()[0])
+    (Spectra(2 spectra, 500 pixels, 4000-5000 A), 10.0)
     """
 
     wave: NDArray[np.float64]

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from spectype.core.errors import ArgumentError
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
-from spectype.draw.canvas import new_figure, save, style
+from spectype.draw.canvas import Width, new_figure, page, save, style
 from spectype.draw.spectrum import (
     draw_lines,
     draw_spectrum,
     draw_telluric,
     heading,
+    in_words,
     likely_types,
     spectrum_figure,
 )
@@ -32,6 +33,7 @@ def plot(
     lines: str | None = None,
     between: tuple[float, float] | None = None,
     smooth: int = 0,
+    width: Width = "screen",
     output: str | Path | None = None,
 ) -> Figure:
     """Draw the spectra of a batch: flux, errors, bad pixels, named lines, telluric bands.
@@ -49,6 +51,8 @@ def plot(
         First and last wavelength [Angstrom].
     smooth : int
         Running mean over so many pixels; 0 decides by the S/N.
+    width : {"one", "two", "screen"}
+        As wide as one or two columns of a journal (88, 180 mm), or for the screen.
     output : path-like, optional
         Write the figure (.png, .pdf, .svg).
 
@@ -69,12 +73,13 @@ def plot(
     'vacuum wavelength [Å]'
     """
     rows = _rows(spectra, types)
-    if len(spectra) == 1:
-        figure = spectrum_figure(
-            spectra, prediction=rows[0], types=lines, between=between, smooth=smooth
-        )
-    else:
-        figure = _stacked(spectra, rows, lines=lines, between=between, smooth=smooth)
+    with page(width):
+        if len(spectra) == 1:
+            figure = spectrum_figure(
+                spectra, prediction=rows[0], types=lines, between=between, smooth=smooth
+            )
+        else:
+            figure = _stacked(spectra, rows, lines=lines, between=between, smooth=smooth)
     if output is not None:
         save(figure, output)
     return figure
@@ -113,9 +118,9 @@ def _stacked(
             draw_spectrum(axes, one, between=between, smooth=smooth)
             draw_telluric(axes, named=axes is panels[-1])
             wanted = likely_types(row) if lines is None else lines
-            draw_lines(axes, lines_of(wanted), redshift=redshift)
-            found = f"{row['subclass']} {row['luminosity']}" if row and row.get("subclass") else ""
-            axes.set_title(" · ".join(x for x in (heading(one), found) if x), pad=8)
+            above = draw_lines(axes, lines_of(wanted), redshift=redshift)
+            found = "" if row is None else in_words(row)
+            axes.set_title(" · ".join(x for x in (heading(one), found) if x), pad=8 + above)
             axes.set_ylabel("flux / median")
         panels[-1].set_xlabel("vacuum wavelength [Å]")
     return figure

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
+from spectype.core.grid import Medium
+from spectype.draw.canvas import DPI, Width
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
@@ -34,7 +36,7 @@ class Reading:
         Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
     """
 
-    frame: str | None = None
+    frame: Medium | None = None
     columns: str | None = None
     unit: str | None = None
 
@@ -51,6 +53,10 @@ class FigureConfig:
         Model that types the spectra: a name or a folder.
     title
         Heading; by default object, survey, label and S/N.
+    width
+        Width of the figure: one or two columns of a journal (88, 180 mm), or for the screen.
+    dpi
+        Dots an inch of a PNG.
     reading
         What is said of the files.
     """
@@ -58,6 +64,8 @@ class FigureConfig:
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
     model: str | None = None
     title: str | None = None
+    width: Width = "screen"
+    dpi: int = DPI
     reading: Annotated[Reading, Parameter(name="*")] = Reading()
 
 
@@ -126,8 +134,22 @@ def figure_names(names: Sequence[str], output: Path | None) -> list[Path]:
     return targets
 
 
-def write_figures(figures: Iterator[Any], targets: Sequence[Path]) -> list[Path]:
-    """Write each figure to its target, or all into the pages of the one PDF they share."""
+def write_figures(
+    figures: Iterator[Any], targets: Sequence[Path], *, width: Width = "screen", dpi: int = DPI
+) -> list[Path]:
+    """Write each figure to its target, or all into the pages of the one PDF they share.
+
+    The figures are made one by one as they are written, so that `width` holds for each.
+    """
+    from spectype.draw.canvas import page
+
+    if not 20 <= dpi <= 2400:
+        raise UsageError(f"{dpi} dots an inch are not between 20 and 2400")
+    with page(width):
+        return _write(figures, targets, dpi)
+
+
+def _write(figures: Iterator[Any], targets: Sequence[Path], dpi: int) -> list[Path]:
     from spectype.core.files import atomic_path
     from spectype.draw.canvas import save, style
 
@@ -138,7 +160,7 @@ def write_figures(figures: Iterator[Any], targets: Sequence[Path]) -> list[Path]
             for figure in figures:
                 pages.savefig(figure)
         return [targets[0]]
-    return [save(figure, target) for figure, target in zip(figures, targets, strict=True)]
+    return [save(figure, target, dpi=dpi) for figure, target in zip(figures, targets, strict=True)]
 
 
 def named(files: Sequence[str], *, least: int) -> list[str]:

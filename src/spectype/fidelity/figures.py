@@ -24,6 +24,7 @@ from spectype.draw.spectrum import draw_lines, draw_telluric
 from spectype.fidelity.distances import distances, pairwise
 from spectype.fidelity.judge import Evidence, Fidelity
 from spectype.fidelity.lines import Correlations, LineScore
+from spectype.fidelity.ratios import RATIOS, RatioScore
 from spectype.fidelity.sets import Comparison, Group
 from spectype.fidelity.two_sample import Components
 from spectype.fidelity.verdicts import AUC_LIMIT
@@ -50,6 +51,8 @@ def draw_all(c: Comparison, found: Fidelity, evidence: Evidence) -> dict[str, Fi
     }
     if found.lines:
         drawn["widths"] = width_figure(found.lines, evidence.widths, type=c.type)
+    if found.ratios:
+        drawn["ratios"] = ratio_figure(found.ratios, evidence.ratios)
     if found.correlations is not None:
         drawn["correlations"] = correlation_figure(found.correlations)
     return drawn
@@ -247,6 +250,27 @@ def width_figure(
             axes.set_title(f"{name}{unit}", size=8, loc="center",
                            color=INK if score.inside else SECOND,
                            weight="normal" if score.inside else "bold")  # fmt: skip
+    return figure
+
+
+def ratio_figure(scores: Sequence[RatioScore], ratios: Mapping[str, FloatArray]) -> Figure:
+    """Ratios of lines against the subclass."""
+    place = {name: 1 + i for i, name in enumerate(RATIOS)}
+    with style():
+        figure = new_figure(10.0, 3.2)
+        row = figure.subplots(1, len(scores), squeeze=False)[0]
+        for axes, score in zip(row, scores, strict=True):
+            for kind, colour, size, alpha in (("synthetic", SECOND, 2.6, 0.4),
+                                              ("real", ACCENT, 3.6, 0.8)):  # fmt: skip
+                code, value = ratios[kind][:, 0], ratios[kind][:, place[score.name]]
+                axes.plot(code, value, "o", ms=size, mew=0, color=colour, alpha=alpha, label=kind)
+            first, last = axes.get_xlim()
+            ticks = np.arange(np.ceil(first), last, 2)
+            axes.set_xticks(ticks, [mk.format_code(float(t)) for t in ticks])
+            axes.set_title(score.name, size=8)
+            axes.grid()
+        row[0].set_ylabel("log of the ratio of widths")
+        row[0].legend(loc="best")
     return figure
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.fidelity import distances, lines, two_sample
+from spectype.fidelity import distances, lines, ratios, two_sample
 from spectype.fidelity.distances import Copying, Coverage, Spread
 from spectype.fidelity.lines import Correlations, LineScore
+from spectype.fidelity.ratios import RatioScore
 from spectype.fidelity.sets import Comparison, Group, join, one_a_star, scatter
 from spectype.fidelity.two_sample import Auc, Components
 from spectype.judge.metrics import CodeScore, Share, code_score, share
@@ -94,6 +95,8 @@ class Fidelity:
         Which real stars: those held out or, where they are too few for a range, all.
     correlations : Correlations or None
         Between the lines.
+    ratios : list of RatioScore
+        Of lines that tell hot stars' types, against all real stars.
     scatter : tuple of float
         Median scatter of bins of the real spectra and of the synthetic ones as made.
     """
@@ -119,6 +122,7 @@ class Fidelity:
     lines: list[LineScore]
     lines_against: str
     correlations: Correlations | None
+    ratios: list[RatioScore]
     scatter: tuple[float, float]
 
     def to_data(self) -> dict[str, Any]:
@@ -137,10 +141,13 @@ class Evidence:
         spectra, in which distances are measured.
     widths : dict of str to ndarray, shape (n, n_lines)
         ``real`` and ``synthetic``.
+    ratios : dict of str to ndarray, shape (n, 1 + n_ratios)
+        ``real`` and ``synthetic``: decimal code, then the ratios' logarithms; empty for cool types.
     """
 
     space: dict[str, FloatArray]
     widths: dict[str, FloatArray]
+    ratios: dict[str, FloatArray]
 
 
 def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
@@ -171,6 +178,7 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
         )
 
     transfer = _transfer(c)
+    seen = _ratios(every, c.synthetic) if c.type in ratios.TYPES else {}
     copying = {
         name: distances.copying(space["train"], space["test"], space[name], seed=seed)
         for name in ("synthetic", "copies")
@@ -201,9 +209,25 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
         lines=lines.compare(real_width, widths["synthetic"], type=c.type, seed=seed),
         lines_against="held-out stars" if enough else "real stars, those learnt from among them",
         correlations=lines.correlate(every_width, widths["synthetic"], type=c.type, seed=seed),
+        ratios=ratios.compare(
+            seen["real"][:, 1:],
+            seen["real"][:, 0],
+            seen["synthetic"][:, 1:],
+            seen["synthetic"][:, 0],
+        )
+        if seen
+        else [],
         scatter=(float(np.median(scatter(every.light))), float(np.median(scatter(c.plain.light)))),
     )
-    return found, Evidence(space, {"real": real_width, "synthetic": widths["synthetic"]})
+    return found, Evidence(space, {"real": real_width, "synthetic": widths["synthetic"]}, seen)
+
+
+def _ratios(real: Group, synthetic: Group) -> dict[str, FloatArray]:
+    """Codes and ratios of both kinds."""
+    return {
+        name: np.column_stack([group.light.code, ratios.ratios(group.light)])
+        for name, group in (("real", real), ("synthetic", synthetic))
+    }
 
 
 def distance_space(c: Comparison) -> dict[str, FloatArray]:

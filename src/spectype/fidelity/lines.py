@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ ENOUGH = 20  #: held-out stars that make a 5-95 % range of their own
 _DRAWS = 1000
 
 
-def _index(name: str, feature: tuple[float, float], *sides: tuple[float, float]) -> Index:
+def width_index(name: str, feature: tuple[float, float], *sides: tuple[float, float]) -> Index:
     """A width by its bands in air."""
     first, *others = (tuple(float(v) for v in air_to_vacuum(b)) for b in (feature, *sides))
     bands = tuple((b[0], b[1]) for b in others)
@@ -27,9 +28,11 @@ def _index(name: str, feature: tuple[float, float], *sides: tuple[float, float])
 
 # The sides of Si IV are beyond H delta, whose wing is part of the width in B stars; those of the
 # blend of C III and N III, in emission in Of stars, are clear of N V 4620 and He II 4686.
-_BLENDS = {
-    "SiIV4089": _index("SiIV4089", (4085.5, 4092.5), (4046.0, 4062.0), (4152.0, 4166.0)),
-    "CIII/NIII4645": _index("CIII/NIII4645", (4630.0, 4655.0), (4608.0, 4617.0), (4658.0, 4669.0)),
+BLENDS = {
+    "SiIV4089": width_index("SiIV4089", (4085.5, 4092.5), (4046.0, 4062.0), (4152.0, 4166.0)),
+    "CIII/NIII4645": width_index(
+        "CIII/NIII4645", (4630.0, 4655.0), (4608.0, 4617.0), (4658.0, 4669.0)
+    ),
 }
 _HOT = {
     "He II 4541": "HeII4541", "He II 4686": "HeII4686", "He I 4471": "HeI4471",
@@ -117,11 +120,12 @@ def widths(light: Harmonised, type: str) -> FloatArray:
         ivar=light.good.astype(np.float32),
         mask=~light.good,
     )
-    return np.stack([equivalent_width(spectra, _named(k))[0] for k in WIDTHS[type].values()], 1)
+    return np.stack([equivalent_width(spectra, line_index(k))[0] for k in WIDTHS[type].values()], 1)
 
 
-def _named(key: str) -> Index:
-    return _BLENDS[key] if key in _BLENDS else INDICES[key]
+def line_index(key: str, bands: Mapping[str, Index] = BLENDS) -> Index:
+    """An index of `bands`, or the package's own of that name."""
+    return bands[key] if key in bands else INDICES[key]
 
 
 def compare(
@@ -142,7 +146,7 @@ def compare(
         scores.append(
             LineScore(
                 name=name,
-                unit=units[_named(key).kind],
+                unit=units[line_index(key).kind],
                 n_real=int(a.size),
                 n_synthetic=int(b.size),
                 real_median=float(middle),

@@ -11,7 +11,7 @@ from typing import Any
 import spectype
 from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.draw.canvas import to_svg
-from spectype.draw.html import DASH, contents, document, figure, number, pair, table
+from spectype.draw.html import DASH, contents, document, facts, figure, number, pair, table
 from spectype.fidelity import figures
 from spectype.fidelity.distances import Copying, Coverage, Spread
 from spectype.fidelity.judge import Evidence, Fidelity
@@ -78,7 +78,6 @@ def render(
     about: Mapping[str, Any],
 ) -> str:
     """The page as text: what was found, the answers and the SVG figures of each type."""
-    items = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in about.items())
     links, bodies = contents(
         (f"type-{found.type}", f"Type {found.type}", _section(found, answers, svgs))
         for found, answers, svgs in sections
@@ -91,7 +90,7 @@ def render(
         "and compared only where real spectra have data, telluric bands left out. Intervals are "
         "95 % and count stars. Where the stars are too few to decide, the answer is that it "
         f'cannot be said.</p><nav>{links} <a href="#about">About</a></nav>',
-        main=f'{bodies}<section id="about"><h2>About this report</h2><dl>{items}</dl></section>',
+        main=f'{bodies}<section id="about"><h2>About this report</h2>{facts(about)}</section>',
         css=".verdicts th, .verdicts td { white-space: normal; text-align: left; "
         "vertical-align: top; } .mark { font-weight: 700; white-space: nowrap; }",
     )
@@ -243,6 +242,7 @@ def _lines(f: Fidelity, svgs: Mapping[str, str]) -> str:
         + figure(svgs, "widths", "Points: spectra. Bars: 5–95 %. Strokes: medians. "
                  "Orange titles: median outside the real range.")
     )  # fmt: skip
+    text += _ratios(f, svgs)
     if f.correlations is not None:
         c = f.correlations
         verdict = "more than" if c.difference > c.by_chance else "no more than"
@@ -253,6 +253,24 @@ def _lines(f: Fidelity, svgs: Mapping[str, str]) -> str:
             f"halves of the pooled spectra would ({c.by_chance:.2f}, 95 %).",
         )  # fmt: skip
     return text
+
+
+def _ratios(f: Fidelity, svgs: Mapping[str, str]) -> str:
+    if not f.ratios:
+        return ""
+    rows = [
+        [r.name, f"{r.n_real}", f"{r.n_synthetic}", f"{r.inside:.2f}", f"{r.real_inside:.2f}",
+         f"{r.offset:+.2f}".replace("-", "−")]
+        for r in f.ratios
+    ]  # fmt: skip
+    head = ("ratio", "real", "synthetic", "inside", "real inside", "offset [dex]")
+    return (
+        "<h3>Ratios that tell the type</h3><p>Against the subclass. Inside: the share of synthetic "
+        "spectra within the range of the real stars, learnt from or held out, within one subclass; "
+        "beside it that of a real star within the range of the others.</p>"
+        + table(head, rows, caption="Where both lines are wider than 0.05 Å.")
+        + figure(svgs, "ratios", "Ratios of equivalent widths against the subclass.")
+    )
 
 
 def _transfer(f: Fidelity) -> str:

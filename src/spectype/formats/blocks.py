@@ -132,6 +132,11 @@ class Named:
     unit: str | None = None
     cards: Cards = field(default_factory=PlainCards)
 
+    @classmethod
+    def of(cls, name: str, values: NDArray[Any], *, unit: str | None = None) -> Named:
+        """An array whose values are there already."""
+        return cls(name=name, load=lambda: values, unit=unit)
+
     @cached_property
     def values(self) -> NDArray[Any]:
         """The numbers (or words) themselves."""

@@ -33,6 +33,11 @@ def read_blocks(source: Source) -> list[Block]:
             if getattr(hdu, "is_image", False):
                 if int(hdu.header.get("NAXIS", 0)) > 0 and hdu.data is not None:
                     images.arrays.append(_image(hdu, number, headers[number]))
+            elif headers[number].get("ZTABLE"):
+                raise source.fail(
+                    f"HDU {number} is a table compressed by fpack, which is not read",
+                    remedy="unpack it with funpack",
+                )
             elif headers[number].text("XTENSION") in _TABLES:
                 blocks.append(_table(hdu, number, headers[number]))
     return [*blocks, images] if images.arrays else blocks

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectype.core import mk
 from spectype.core.errors import UsageError
 from spectype.generate.harmonise import intrinsic_shape
-from spectype.generate.latent import Factors, Law, Sequence, balance
+from spectype.generate.latent import Factors, Law, Sequence, balance, distinct
 from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.samples import Samples
 from spectype.learn import checkpoint
@@ -162,7 +162,7 @@ class StandardGenerator:
         """
         law, part = self.laws[number], self.parts[number]
         z = law.draw(wanted, smoothing=self.config.smoothing, rng=rng)
-        codes, place = np.unique(np.round(wanted, 1), return_inverse=True)
+        codes, place = distinct(np.round(wanted, 1))
         mean = law.mean(codes)
         near = law.sequence.weights(codes).astype(np.float32)
         trust = np.minimum(near @ part.good.astype(np.float32) / _ENOUGH, 1.0)

@@ -12,6 +12,7 @@ from spectype.core.errors import DataError
 from spectype.dataset.store import Store
 from spectype.generate.factors import KNOTS, LEVEL, black_body
 from spectype.generate.harmonise import harmonise, known_codes, select
+from spectype.generate.latent import Sequence
 from spectype.generate.learnt import FEWEST, enough_arrays, fingerprint
 from spectype.generate.recipes import GeneratorConfig
 from spectype.learn.split import make_split
@@ -51,6 +52,10 @@ class TrainingSet:
     rows: NDArray[np.int64]
     split: NDArray[np.str_]
     blunter: tuple[str, ...]
+
+    def sequence(self, here: NDArray[np.bool_], neighbours: float) -> Sequence:
+        """Kernels over some of the spectra."""
+        return Sequence(self.code[here], neighbours)
 
     def fingerprint(self) -> str:
         """See `learnt.fingerprint`."""
@@ -104,10 +109,25 @@ def log_shape(
     Both are (n, n_knots); zero on average over the knots between 4400 and 5500 Angstrom.
     """  # fmt: skip
     flux, _ = store.arrays(rows)
-    value = np.zeros((len(rows), KNOTS.size))
+    value, known = shape_at_knots(store.wave, flux, flat, good)
+    value = value - black_body(code)
+    level = (value * known)[:, LEVEL].sum(axis=1) / np.maximum(known[:, LEVEL].sum(axis=1), 1)
+    known &= known[:, LEVEL].any(axis=1, keepdims=True)
+    value = np.clip(value - level[:, None], -4, 4)
+    return np.where(known, value, 0).astype(np.float32), known
+
+
+def shape_at_knots(
+    wave: NDArray[np.float64],
+    flux: NDArray[np.float32],
+    flat: NDArray[np.float32],
+    good: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Logarithm of flux over flux over its broad shape at `KNOTS`, (n, n_knots), and if known."""
+    value = np.zeros((len(flux), KNOTS.size))
     known = np.zeros(value.shape, bool)
-    for j, at in enumerate(np.searchsorted(store.wave, KNOTS)):
-        reach = int(np.clip(min(at, store.wave.size - at), 1, _WINDOW))
+    for j, at in enumerate(np.searchsorted(wave, KNOTS)):
+        reach = int(np.clip(min(at, wave.size - at), 1, _WINDOW))
         window = slice(max(at - reach, 0), at + reach)
         use = good[:, window]
         count = np.maximum(use.sum(axis=1), 1)
@@ -115,11 +135,7 @@ def log_shape(
         over = np.where(use, flat[:, window], 0).sum(axis=1) / count
         known[:, j] = (use.mean(axis=1) > 0.5) & (raw > 0) & (over > 0) if use.size else False
         value[known[:, j], j] = np.log(raw[known[:, j]] / over[known[:, j]])
-    value = value - black_body(code)
-    level = (value * known)[:, LEVEL].sum(axis=1) / np.maximum(known[:, LEVEL].sum(axis=1), 1)
-    known &= known[:, LEVEL].any(axis=1, keepdims=True)
-    value = np.clip(value - level[:, None], -4, 4)
-    return np.where(known, value, 0).astype(np.float32), known
+    return value, known
 
 
 def _thin(store: Store, train: NDArray[np.int64], config: GeneratorConfig) -> NDArray[np.int64]:

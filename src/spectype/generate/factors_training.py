@@ -41,7 +41,7 @@ class Piece:
         here = config.members(data.code, number)
         if here.sum() < FEWEST:
             here = np.ones(len(data.code), bool)
-        sequence = latent.Sequence(data.code[here], config.neighbours)
+        sequence = data.sequence(here, config.neighbours)
         good = data.good[here]
         values, weight = latent.bridge(data.values[here], good, sequence)
         return cls(values, good, weight, data.group[here], sequence)

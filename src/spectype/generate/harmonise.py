@@ -7,7 +7,7 @@ named, not padded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +173,7 @@ def harmonise(
     spectra = _at_rest(store.spectra(index), store.wave)
     target = SPEED_OF_LIGHT / resolving_power
     spectra, blunter, unknown = _to_resolution(spectra, target)
-    spectra = Continuum()(_level(spectra))
+    spectra = over_shape(spectra)
     code = np.array([np.nan if c is None else c for c in spectra.get("code")], np.float64)
     text = {name: np.array([v or "" for v in spectra.get(name)], dtype=str)
             for name in ("type", "survey", "star_id")}  # fmt: skip
@@ -195,6 +195,11 @@ def harmonise(
         blunter=blunter,
         unknown=unknown,
     )
+
+
+def over_shape(spectra: Spectra) -> Spectra:
+    """Spectra over their broad shape: a parabola in log flux, then a mean of 10,000 km/s."""
+    return Continuum()(_level(spectra))
 
 
 def known_codes(code: NDArray[np.float64], types: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -220,16 +225,25 @@ def intrinsic_shape(code: NDArray[np.float64], *, wave: NDArray[np.float64]) -> 
     return np.asarray(planck / np.median(planck, axis=1, keepdims=True), np.float32)
 
 
-def table_of(harmonised: Harmonised) -> pl.DataFrame:
-    """A row a spectrum: ``row``, ``star_id``, ``survey``, ``type``, ``code``, then one column a
-    wavelength [vacuum Angstrom, two decimals]; null where a spectrum has no data."""
+def table_of(
+    harmonised: Harmonised, labels: Mapping[str, NDArray[Any]] | None = None
+) -> pl.DataFrame:
+    """A row a spectrum: ``row``, ``star_id``, ``survey``, ``type``, ``code``, `labels`, then one
+    column a wavelength [vacuum Angstrom, two decimals]; null where a spectrum has no data."""
     head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type", "code")}
     return wide_table(
-        harmonised.wave, harmonised.flux, harmonised.good, row=harmonised.rows, **head
+        harmonised.wave,
+        harmonised.flux,
+        harmonised.good,
+        row=harmonised.rows,
+        **head,
+        **(labels or {}),
     )
 
 
-def write_table(harmonised: Harmonised, path: str | Path) -> Path:
+def write_table(
+    harmonised: Harmonised, path: str | Path, *, labels: Mapping[str, NDArray[Any]] | None = None
+) -> Path:
     """Write `table_of` as CSV or parquet, or the spectra as FITS, by suffix."""
     target = Path(path)
     if is_fits_name(target):
@@ -237,7 +251,7 @@ def write_table(harmonised: Harmonised, path: str | Path) -> Path:
     if target.suffix not in (".csv", ".parquet"):
         raise UsageError("ends in neither .csv, .parquet nor .fits", path=target)
     check_writable(target)
-    table = table_of(harmonised)
+    table = table_of(harmonised, labels)
     with atomic_path(target) as temporary:
         if target.suffix == ".csv":
             table.write_csv(temporary, float_precision=5)

@@ -46,6 +46,11 @@ class Sequence:
         self.code = code
         self.neighbours = min(neighbours, 0.5 * len(code))
 
+    @property
+    def points(self) -> Floats:
+        """Where the spectra stand, as `weights` takes places."""
+        return self.code
+
     def width(self, at: Floats) -> Floats:
         """Bandwidth at codes `at` (m,): the smallest with enough spectra under it."""
         out = np.full(len(at), WIDEST)
@@ -71,8 +76,11 @@ class Sequence:
 
         A small ridge turns it into the local mean where the codes do not spread.
         """
-        weight = self.weights(at)
-        offset = self.code - at[:, None]
+        return self._linear(self.weights(at), self.code - at[:, None])
+
+    @staticmethod
+    def _linear(weight: Floats, offset: Floats) -> Floats:
+        """From kernel weights and offsets along the sequence, both (m, n), to `lines`."""
         first = (weight * offset).sum(axis=1, keepdims=True)
         second = (weight * offset**2).sum(axis=1, keepdims=True) + 1e-3
         line = weight * (second - first * offset)
@@ -129,8 +137,8 @@ class Law:
 
     def __init__(self, sequence: Sequence, z: Floats, spread: Singles) -> None:
         self.sequence, self.z, self.spread = sequence, z, spread
-        codes, self.place = np.unique(sequence.code, return_inverse=True)
-        self.residual = z - (sequence.lines(codes) @ z)[self.place]
+        self.points, self.place = distinct(sequence.points)
+        self.residual = z - (sequence.lines(self.points) @ z)[self.place]
         outer = self.residual[:, :, None] * self.residual[:, None, :] + spread
         self.outer = outer.reshape(len(z), -1).astype(np.float32)
 
@@ -149,14 +157,14 @@ class Law:
         return np.asarray(s + 1e-6 * np.eye(k))
 
     def draw(self, at: Floats, *, smoothing: float, rng: np.random.Generator) -> Floats:
-        """Factors at codes `at` (m,), shape (m, k).
+        """Factors at codes (or other places) `at`, shape (m, k).
 
         Each is the deviation of a neighbour on the sequence from its mean, shrunk, plus a draw
         from the covariance: a kernel density estimate that keeps mean and covariance (West
         1993, J. R. Stat. Soc. B 55, 409). With `smoothing` 1 it is a Gaussian, with 0 the
         neighbours themselves.
         """
-        codes, place = np.unique(np.round(at, 1), return_inverse=True)
+        codes, place = distinct(np.round(at, 1))
         mean, root = self.mean(codes), np.linalg.cholesky(self.covariance(codes))
         chance = np.cumsum(self.sequence.weights(codes), axis=1)
         u = rng.random(len(at)) * chance[place, -1]
@@ -168,6 +176,12 @@ class Law:
         kept = self.residual[parent]
         kept = kept + np.einsum("mij,mj->mi", own, rng.standard_normal((len(at), k)))
         return np.asarray(mean[place] + np.sqrt(1 - smoothing**2) * kept + smoothing * fresh)
+
+
+def distinct(points: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """The different ones of some places along the first axis, and which each of them is."""
+    found, place = np.unique(points, axis=0, return_inverse=True)
+    return found, np.asarray(place, np.int64).reshape(-1)
 
 
 def balance(code: Floats) -> Floats:
@@ -208,7 +222,7 @@ def _neighbours(
 
     Both (n, n_col); where less than a share of `least` has data the mean tends to 0.
     """
-    near = sequence.weights(sequence.code).astype(np.float32)
+    near = sequence.weights(sequence.points).astype(np.float32)
     there = near @ good.astype(np.float32)
     mean = (near @ np.where(good, values, 0)) / np.maximum(there, least)
     return mean.astype(np.float32), there
@@ -267,8 +281,7 @@ def iterate(
         The next state, and the log-likelihood a pixel of the one before.
     """
     law = Law(sequence, state.z, state.spread)
-    codes = np.unique(sequence.code)
-    prior_mean, prior = law.mean(codes)[law.place], law.covariance(codes)
+    prior_mean, prior = law.mean(law.points)[law.place], law.covariance(law.points)
     weight = good.astype(np.float32) if weight is None else weight
     offset = np.where(weight > 0, values - state.mean, 0).astype(np.float32)
     ivar = weight / (state.scatter[:, None].astype(np.float32) * state.profile[group])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class GanConfig:
     figure_every: int = 500
     seed: int = 1
     split_seed: int = 0
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -182,3 +182,33 @@ class GeneratorConfig:
         free = {"epochs", "smoothing"}
         values = {k: v for k, v in asdict(self).items() if k not in free}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+@dataclass(frozen=True)
+class RefinedConfig(GeneratorConfig):
+    """The refined recipe: a simulated star times a correction learnt from real ones.
+
+    Its options are those of the standard recipe, which here shape the correction, and
+
+    Parameters
+    ----------
+    half : float
+        Effective number of real stars at which the correction counts half; without any
+        the bare simulation stands.
+    supported : float
+        Effective number of real stars below which a sample is called extrapolated.
+    """
+
+    half: float = 0.5
+    supported: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("half", "supported"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} is {getattr(self, name):g}, must be positive")
+
+    def comparable(self) -> dict[str, Any]:
+        """What may not change between a start and its resumption, as plain data."""
+        free = {"half", "supported"}
+        return {k: v for k, v in super().comparable().items() if k not in free}

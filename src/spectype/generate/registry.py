@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
-from spectype.generate import factors, gan
+from spectype.generate import factors, gan, refined
 from spectype.generate.samples import Samples
 from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
@@ -25,7 +25,7 @@ class Generator(Protocol):
     wave : ndarray, shape (n_pix,), float64
         Grid of the samples [Angstrom, vacuum].
     recipe : str
-        ``reference`` or ``standard``.
+        ``reference``, ``standard`` or ``refined``.
     types : str
         Types it was trained on, as ``OBAFGKM``.
     """
@@ -51,6 +51,7 @@ class Generator(Protocol):
 
 REBUILD: dict[str, Callable[..., Generator]] = {
     "standard": factors.rebuild,
+    "refined": refined.rebuild,
     "reference": gan.rebuild,
 }
 

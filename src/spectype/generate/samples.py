@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,9 @@ class Samples:
         Types; empty where the generator does not know.
     shape : ndarray, shape (n, n_pix), float32
         The broad shape; 1 everywhere from a generator that has none.
+    labels : mapping of str to ndarray, shape (n,)
+        What else the generator knows of each: ``luminosity``, ``feh``, ``extrapolated``. Columns of
+        the store.
     """
 
     wave: NDArray[np.float64]
@@ -51,6 +55,7 @@ class Samples:
     code: NDArray[np.float64]
     type: NDArray[np.str_]
     shape: FloatArray
+    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.flux)
@@ -189,6 +194,7 @@ def _rows(samples: Samples, generator: str, snr: float | None) -> list[dict[str,
             "split": None, "index": i, "ra": None, "dec": None, "snr": snr, "redshift": 0.0,
             "synthetic": True, "has_errors": snr is not None, "type": kind or None,
             "code": float(code) if np.isfinite(code) else None, "luminosity": None, "kind": "star",
+            **{name: values[i].item() for name, values in samples.labels.items()},
         }
         for i, (code, kind) in enumerate(zip(samples.code, samples.type.tolist()))
     ]  # fmt: skip
@@ -219,4 +225,4 @@ def export_samples(samples: Samples, path: str | Path, *, generator: str) -> Pat
         blunter=(),
         unknown=(),
     )
-    return write_table(table, path)
+    return write_table(table, path, labels=samples.labels)

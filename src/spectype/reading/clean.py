@@ -18,6 +18,8 @@ from spectype.reading.units import Floats
 
 _MEDIAN_RANGE = (1e-4, 1e6)  # a median |flux| outside it is rescaled: float32 squares must fit
 _BLOCK_ROWS = 256  # bounds the memory of float64 copies for tables of many spectra
+_OPTICAL = (3700.0, 9100.0)  # Angstrom: what is typed
+_FEW, _COARSE = 50, 60.0  # pixels, Angstrom: the widest lines and bands are a few pixels then
 _SAME = 1e-3  # of a pixel: wavelengths nearer than this are one
 
 
@@ -189,6 +191,7 @@ def _part(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str | 
         notes=[*raw.notes, *found.notes],
     )
     part.order(source)
+    _check_sampling(part.wave, source)
     stated = "vacuum" if found.in_vacuum else raw.frame
     settled = frames.settle(stated, frame, part.wave, habit=raw.habit)
     part.frame = settled.name
@@ -199,6 +202,16 @@ def _part(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str | 
         part.to_per_wavelength(raw.power)
     _mask_fills(part)
     return part
+
+
+def _check_sampling(wave: Floats, source: Source) -> None:
+    """Raise where pixels are so far apart that there are no lines: photometry is no spectrum."""
+    inside = wave[(wave > _OPTICAL[0]) & (wave < _OPTICAL[1])]
+    if 1 < inside.size < _FEW and (step := float(np.median(np.diff(inside)))) > _COARSE:
+        raise source.fail(
+            f"is sampled every {step:.0f} A only: it shows no lines",
+            remedy=f"give a spectrum with a pixel every {_COARSE:.0f} A at least",
+        )
 
 
 def _real_wavelengths(wave: Floats) -> NDArray[np.bool_]:

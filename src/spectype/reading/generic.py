@@ -108,7 +108,7 @@ def _lend(tables: list[Block], images: Block | None) -> tuple[list[Block], Block
         return tables, images
     lent = tables[lenders[0]][found[lenders[0]]["wave"]]
     wave = np.ravel(lent.values)
-    as_rows = Named(name=lent.name, load=lambda: wave[None], unit=lent.unit)
+    as_rows = Named.of(lent.name, wave[None], unit=lent.unit)
     out = []
     for block, one in zip(tables, found):
         if "flux" in one and "wave" not in one and not roles.has_axis(block.cards):
@@ -120,7 +120,7 @@ def _lend(tables: list[Block], images: Block | None) -> tuple[list[Block], Block
         first = images.arrays[0]
         bare = not (roles.has_axis(first.cards) or roles.has_axis(images.cards))
         if bare and "wave" not in names.guess(images.names) and first.values.shape[-1] == wave.size:
-            named = Named(name=f"WAVE {lent.name}", load=lambda: wave, unit=lent.unit)
+            named = Named.of(f"WAVE {lent.name}", wave, unit=lent.unit)
             images = replace(images, arrays=[*images.arrays, named])
     return out, images
 

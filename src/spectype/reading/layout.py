@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectype.formats.blocks import Block, Named
 from spectype.reading import names
 from spectype.reading.rows import looks_like_wave
-from spectype.reading.units import Floats
+from spectype.reading.units import Floats, guess_unit
 
 _WIDE = 50  # columns from which on a table may lie on its side
 _LEAST = 20  # pixels of a spectrum among others in one column
@@ -45,14 +45,36 @@ def upright(block: Block) -> Block:
         return block
     by_name = {name: _wave_in(name) for name in block.names} if block.named else {}
     found = {name: wave for name, wave in by_name.items() if wave is not None}
-    if len(found) >= _WIDE and looks_like_wave(np.array(list(found.values()))):
+    if (
+        len(found) >= _WIDE
+        and looks_like_wave(np.array(list(found.values())))
+        # Beside a column of wavelengths they are stars, or days, that are called by numbers.
+        and "wave" not in names.guess([name for name in block.names if name not in found])
+    ):
         return _star_a_row(block, found)
     numbers = [array for array in block.arrays if array.is_numeric and array.values.ndim == 1]
+    if not block.named and len(numbers) == len(block.arrays) > 2 and len(numbers) % 2 == 0:
+        pairs = np.stack([array.values for array in numbers], axis=1).reshape(-1, 2)
+        if looks_like_wave(pairs[:, 0]):  # several pixels a line
+            columns = [Named.of(n, pairs[:, i]) for i, n in enumerate("01")]
+            return replace(block, arrays=columns, n_rows=len(pairs))
     if len(numbers) < max(_WIDE, block.n_rows) or block.kind != "text":
         return block
     rows = np.stack([np.asarray(array.values, np.float64) for array in numbers], axis=1)
     rows = rows[:, np.isfinite(rows).any(axis=0)]
     return _turned(block, rows) if looks_like_wave(rows[0]) else block
+
+
+def runs_like_wave(values: NDArray[Any]) -> bool:
+    """Whether numbers are wavelengths of one or several spectra: optical, with few turns."""
+    if looks_like_wave(values):
+        return True
+    sound = np.asarray(values[np.isfinite(values) & (values > 0)], np.float64)
+    if sound.size < 3 or guess_unit(sound) is None:
+        return False
+    step = np.sign(np.diff(sound))
+    way = np.sign(step.sum())
+    return bool(way and (step * way < 0).sum() <= sound.size / _LEAST)
 
 
 def _wave_in(name: str) -> float | None:
@@ -77,7 +99,7 @@ def _star_a_row(block: Block, wave: dict[str, float]) -> Block:
 
 
 def _vectors(wave: Floats, flux: Floats) -> list[Named]:
-    return [Named(name="wave", load=lambda: wave), Named(name="flux", load=lambda: flux)]
+    return [Named.of("wave", wave), Named.of("flux", flux)]
 
 
 def _turned(block: Block, rows: Floats) -> Block:
@@ -85,20 +107,17 @@ def _turned(block: Block, rows: Floats) -> Block:
     words = [array for array in block.arrays if not array.is_numeric]
     note = "the first row holds the wavelengths: a spectrum a row"
     if not words:
-        columns = [
-            Named(name=f"row {i}", load=lambda row=row: row) for i, row in enumerate(rows)
-        ]  # fmt: skip
+        columns = [Named.of(f"row {i}", row) for i, row in enumerate(rows)]
         return replace(
             block, arrays=columns, n_rows=rows.shape[1], named=False, notes=[*block.notes, note]
         )
     labels = [str(word) for word in words[0].values[1:]]
     if "flux" in names.guess(labels) and len(set(labels)) == len(labels):
-        columns = [Named(name=n, load=lambda row=row: row) for n, row in zip(labels, rows[1:])]
-        columns = [Named(name="wave", load=lambda: rows[0]), *columns]
+        columns = [Named.of(n, row) for n, row in zip(labels, rows[1:])]
+        columns = [Named.of("wave", rows[0]), *columns]
         return replace(block, arrays=columns, n_rows=rows.shape[1], named=True)
     others = [
-        Named(name="object" if array is words[0] else array.name, load=lambda a=array: a.values[1:])
-        for array in words
+        Named.of("object" if array is words[0] else array.name, array.values[1:]) for array in words
     ]
     stars = _vectors(np.tile(rows[0], (len(rows) - 1, 1)), rows[1:])
     return replace(

@@ -11,6 +11,7 @@ from spectype.formats.source import Source
 
 #: What a column can be. ``good`` is a mask with True for good pixels.
 ROLES = ("wave", "flux", "error", "ivar", "variance", "mask", "good")
+NAME_THEM = "name them: --columns wave=...,flux=... (columns= in Python)"
 ColumnChoice = Mapping[str, str | int] | Sequence[str | int] | str
 
 _NOT_FLUX = (
@@ -28,7 +29,9 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"(obs|vac(uum)?|air|rest)(lam(bda)?|wave?(length)?s?|wl)",
         r"(obs|vac|air|rest)?(wave(length)?|lam(bda)?|wl).*",
         r"(freq(uency)?|nu|wavenumbers?|wavenum|wn|energy)(obs|rest|hz|ghz|thz|ev|kev|cm1?)?",
+        r"spectralaxis|spectralcoord(inate)?s?|dispersion(axis)?",
         r"angstroms?|microns?|nm|w|l|x",
+        r"(?!.*(err|unc|sig|sky|cal|res|model|tell|norm|flux)).*(wave(length)?s?|lambda)",
         r"(wellenlae?nge|longueurdonde|longituddeonda|lunghezzadonda|comprimentodeonda"
         r"|golflengte|dlugoscfali|vlnovadelka|hullamhossz|dalgaboyu).*",
     ),
@@ -174,6 +177,11 @@ def families(names: Sequence[str]) -> list[RoleSet]:
         return [RoleSet("", found)]
     keys = _flux_keys(names, found["flux"])
     if len(keys) < 2:
+        # Names may share the key of the one flux: SCIFLUX, SCIVAR, SCIWAVE beside SKYFLUX.
+        for key in filter(None, keys):
+            own = {_without(name, key): name for name in names if _key_of(name, [key]) == key}
+            more = {role: own[plain] for role, plain in guess(own).items()}
+            found |= {role: name for role, name in more.items() if role not in found}
         return [RoleSet("", found)]
     # A name that carries another key belongs to that key's star, or arm.
     of_key = {name: _key_of(name, list(keys)) for name in names}
@@ -214,7 +222,9 @@ def _flux_keys(names: Sequence[str], best: str) -> dict[str, str]:
         keys.setdefault(key, name)
     if "" in keys:  # beside a plain "flux" only "flux2", "flux_b"; not "flux_best"
         return {k: n for k, n in keys.items() if not k or k.isdigit() or _ARM.match(k)}
-    return {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+    stars = {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+    # One extraction of a star, the better one, where there are two.
+    return {k: n for k, n in stars.items() if not (k.startswith("box") and "opt" in stars)}
 
 
 def normal_with_ends(name: str) -> str:

@@ -16,15 +16,11 @@ Bools = NDArray[np.bool_]
 # Angstrom of exactly the same flux, below this share of the median. A real continuum that was
 # rounded may repeat itself, too, but not so far down.
 _FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
-_SENTINELS = tuple(
-    sign * size
-    for sign in (-1.0, 1.0)
-    for size in (
-        99.0, 99.9, 99.99, 999.0, 999.9, 999.99, 9999.0, 9999.99, 99999.0, 999999.0, 32768.0,
-        1e10, 1e20, 1e30, 1e31, 1e37, 1e38, 9.969209968386869e36,
-        *np.float32([99.9, 99.99, 999.9, 999.99, 9999.99, 1e20, 1e30, 1e31, 1e37, 1e38]).tolist(),
-    )
-)  # fmt: skip
+_NO_VALUE = np.array([
+    99, 99.9, 99.99, 999, 999.9, 999.99, 9999, 9999.99, 99999, 999999, 32768, 1e10, 1e20, 1e30,
+    1e31, 1e37, 1e38, 9.969209968386869e36,
+])  # fmt: skip
+_SENTINELS = np.concatenate([_NO_VALUE, _NO_VALUE.astype(np.float32)])  # of either sign
 _FAR = 20.0  # a sentinel is so many times the usual flux away
 _BITMASK = 1.5  # a mask with larger values holds bits, which mean different things
 
@@ -180,7 +176,7 @@ def _noise_of(flux: NDArray[Any], part: Bools) -> float:
 def sentinels(flux: Floats) -> Bools:
     """Pixels of `flux` (n_spec, n_pix) that hold a number that stands for "no value"."""
     found = np.zeros(flux.shape, bool)
-    hits = np.isin(flux, _SENTINELS)
+    hits = np.isin(np.abs(flux), _SENTINELS)
     for i in np.flatnonzero(hits.any(axis=1)):
         rest = np.abs(flux[i][~hits[i] & np.isfinite(flux[i]) & (flux[i] != 0)])
         usual = float(np.percentile(rest, 99)) if rest.size else 0.0

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from spectype.formats.blocks import Block, Cards, Named
 from spectype.formats.source import Source
-from spectype.reading import about, axes, frames, layout, names, quality, units
+from spectype.reading import about, axes, frames, layout, names, positions, quality, units
 from spectype.reading.clean import Raw
 from spectype.reading.names import ColumnChoice, RoleSet
 from spectype.reading.rows import looks_like_wave
 
-_BY_POSITION = ("wave", "flux", "error")  # the field's habit where no names are given
 _WITNESSES = ("ivar", "error", "variance", "mask", "good")
 _MANY_STARS = 2000  # columns that may be stars of their own
-_NAME_THEM = "name them: --columns wave=...,flux=... (columns= in Python)"
 
 
 def of_table(block: Block, choice: ColumnChoice | None, source: Source) -> list[Raw]:
@@ -47,7 +45,7 @@ def of_table(block: Block, choice: ColumnChoice | None, source: Source) -> list[
         raise source.fail(
             f"has no column that looks like {' or '.join(missing)} among"
             f" {', '.join(block.names[:12])}",
-            remedy=_NAME_THEM,
+            remedy=names.NAME_THEM,
         )
     found = []
     for one in sets:
@@ -132,7 +130,7 @@ def _role_sets(
     if not _speaks(block):
         if block.named:
             notes.append(f"names not understood ({', '.join(block.names[:4])}): by position")
-        return _by_position(block, notes), notes
+        return positions.by_position(block, notes, source), notes
     sets = names.families(block.names)
     if "flux" in sets[0].roles:
         left = _left_columns(block, sets)
@@ -191,59 +189,6 @@ def _unnamed(block: Block, roles: dict[str, str]) -> list[str]:
 def _is_error(block: Block, columns: Sequence[str]) -> bool:
     first, second = (np.ravel(block[name].values) for name in columns[:2])
     return quality.is_error_of(second, first)
-
-
-def _by_position(block: Block, notes: list[str]) -> list[RoleSet]:
-    """Columns without names: wavelength, flux and error, or wavelength and a star each."""
-    arrays = [array for array in block.arrays if array.is_numeric]
-    columns = [array.name for array in arrays]
-    values = [np.asarray(array.values, np.float64) for array in arrays]
-    waves = [i for i, v in enumerate(values) if looks_like_wave(v)]
-    first = 0 if 0 in waves or not waves else waves[0]
-    if first:
-        notes.append(f"column {first} taken as the wavelengths")
-    others = [i for i in range(len(columns)) if i != first]
-    # A running number beside the wavelengths is no flux.
-    counters = [i for i in others[:-1] if _counts(values[i])]
-    others = [i for i in others if i not in counters]
-    roles = {"wave": columns[first], "flux": columns[others[0]]}
-    rest = others[1:]
-    if not rest:
-        return [RoleSet("", roles)]
-    second = values[rest[0]]
-    if quality.is_flag(second) and not quality.is_flag(values[others[0]]) and np.ptp(second) > 0:
-        notes.append(f"column {rest[0]} holds flags: taken as a mask")
-        return [RoleSet("", {**roles, "mask": columns[rest[0]]})]
-    more = len(rest) > 1 or _negative(second) or _level(second, values[others[0]])
-    if more and not quality.is_error_of(second, values[others[0]]) and not _is_empty(second):
-        stars = [i for i in others if not quality.is_flag(values[i])]
-        if len(stars) > 1:
-            notes.append(f"{len(stars)} columns without names taken as a star each")
-            return [RoleSet(columns[i], {"wave": roles["wave"], "flux": columns[i]}) for i in stars]
-    left = [str(i) for i in rest[1:]]
-    notes += [f"columns {', '.join(left)} left out"] if left else []
-    return [RoleSet("", {**roles, "error": columns[rest[0]]})]
-
-
-def _counts(values: NDArray[Any]) -> bool:
-    step = np.diff(values)
-    return bool(values.size > 2 and (step == 1).all() and values[0] in (0, 1))
-
-
-def _negative(values: NDArray[Any]) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and (finite < 0).any() and (finite > 0).mean() > 0.5)
-
-
-def _level(other: NDArray[Any], flux: NDArray[Any]) -> bool:
-    """Whether `other` is as bright as `flux` and as rough: a star rather than its error."""
-    a, b = (float(np.nanmedian(np.abs(v))) if v.size else 0.0 for v in (other, flux))
-    sigma = quality.noise(flux)
-    return b > 0 and 0.5 < a / b < 2.0 and sigma < 0.1 * b and quality.noise(other) > 0
-
-
-def _is_empty(values: NDArray[Any]) -> bool:
-    return not (np.isfinite(values) & (values > 0)).any()
 
 
 def _raw_of_set(block: Block, one: RoleSet, source: Source) -> Raw:
@@ -328,9 +273,10 @@ def build(
             raw.notes += axis.notes
         return raw
     raw.unit = names.unit_in_name(wave.name) or wave.unit
-    kind = names.axis_in_name(wave.name)
-    if kind is not None and raw.unit is None:
-        raw.unit = units.guess_unit_of(kind, np.asarray(matrix(wave, source), np.float64)) or kind
+    quantity = names.axis_in_name(wave.name)
+    if quantity is not None and raw.unit is None:
+        numbers = np.asarray(matrix(wave, source), np.float64)
+        raw.unit = units.guess_unit_of(quantity, numbers) or quantity
     said = frames.frame_in_text(wave.name) or frames.frame_in_text(wave.unit or "")
     raw.frame = said or raw.frame
     if raw.frame is None and names.normal(wave.name) == "loglam":
@@ -353,7 +299,7 @@ def matrix(array: Named, source: Source) -> NDArray[Any]:
             data = data.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise source.fail(
-            f"column {array.name!r} holds no numbers", remedy=f"name another: {_NAME_THEM}"
+            f"column {array.name!r} holds no numbers", remedy=f"name another: {names.NAME_THEM}"
         ) from error
     if data.ndim == 1:
         return data[None]

@@ -13,7 +13,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,8 @@ def write_store(
     seed: int = 0,
     workers: int = 1,
     light: Light | None = None,
+    more: Mapping[str, Sequence[Any]] | None = None,
+    overwrite: bool = False,
 ) -> Store:
     """Observe the stars and write a training store that `train` and `gan train` take.
 
@@ -146,13 +148,17 @@ def write_store(
         Processes that compute the template stars.
     light : callable, optional
         ``light(target, rng)`` for stars that are not between the templates (`halo.light`).
+    more : mapping of str to sequence, optional
+        More columns of the store, a value a star.
+    overwrite : bool
+        Replace a store that is there.
 
     Returns
     -------
     Store
         Rows in the order of `stars`, ``synthetic`` True, each a star of its own.
     """
-    writer = StoreWriter(out, wave=STANDARD_GRID)
+    writer = StoreWriter(out, wave=STANDARD_GRID, overwrite=overwrite)
     chain = standard_chain()
     light = light or _light_of(stars, workers)
     rows: list[dict[str, Any]] = []
@@ -161,6 +167,7 @@ def write_store(
         batch = run_chain(_batch(stars[start : start + _CHUNK], start, light, seed), chain)
         writer.append(*encode(batch))
         rows += _rows(batch)
+    rows = [row | {k: v[i] for k, v in (more or {}).items()} for i, row in enumerate(rows)]
     manifest = {"chain": to_data(chain), "sources": ["simulation"], "seed": seed}
     return writer.close(rows, manifest)
 

@@ -34,13 +34,13 @@ _SUBCLASSES = {
     "M": tuple((60 + i, w) for i, w in enumerate((8, 7, 6, 5, 4, 2, 1))),
 }
 # Shares of luminosity classes V IV III II I.
-_LUMINOSITIES = {
+LUMINOSITIES = {
     "O": (0.6, 0.05, 0.2, 0.05, 0.1), "B": (0.6, 0.15, 0.15, 0.04, 0.06),
     "A": (0.75, 0.12, 0.1, 0.01, 0.02), "F": (0.8, 0.15, 0.03, 0.01, 0.01),
     "G": (0.7, 0.12, 0.16, 0.01, 0.01), "K": (0.4, 0.05, 0.52, 0.02, 0.01),
     "M": (0.85, 0.0, 0.14, 0.0, 0.01),
 }  # fmt: skip
-_ROTATION = {"O": 110.0, "B": 110.0, "A": 90.0, "F": 25.0, "G": 4.0, "K": 3.0, "M": 4.0}
+ROTATION = {"O": 110.0, "B": 110.0, "A": 90.0, "F": 25.0, "G": 4.0, "K": 3.0, "M": 4.0}
 _REDDENING = {"O": 0.6, "B": 0.35, "A": 0.15, "F": 0.1, "G": 0.1, "K": 0.15, "M": 0.03}
 _GALAXY_MIX = ((52.0, 1.0, 0.0), (45.0, 0.0, 0.0), (23.0, 0.0, 0.0))  # old, middle-aged, young
 # Emission lines: rest vacuum wavelength [Angstrom], relative flux.
@@ -126,7 +126,7 @@ def _star(kind: str, type_: str, rng: np.random.Generator) -> Target:
     step = 0.25 if type_ == "O" else 0.5
     code = float(np.clip(code + rng.uniform(-step, step), 10 * mk.index(type_), None))
     code = min(code, 10 * mk.index(type_) + 9.99)
-    luminosity = str(rng.choice(list(mk.LUMINOSITIES)[::-1], p=_LUMINOSITIES[type_]))
+    luminosity = str(rng.choice(list(mk.LUMINOSITIES)[::-1], p=LUMINOSITIES[type_]))
     return star(code, "III" if kind == "Carbon" else luminosity, rng, kind=kind)
 
 
@@ -153,7 +153,7 @@ def star(code: float, luminosity: str, rng: np.random.Generator, *, kind: str = 
     return Target(
         kind=kind, code=code, luminosity=luminosity, height=height, teff=float(teff[0]),
         logg=float(logg[0]), feh=float(np.clip(feh, -2.0, 0.5)),
-        rotation=float(min(rng.rayleigh(_ROTATION[type_]), 380.0)), velocity=velocity,
+        rotation=float(min(rng.rayleigh(ROTATION[type_]), 380.0)), velocity=velocity,
         ebv=float(min(rng.exponential(_REDDENING[type_]), 2.0)),
         redshift=velocity / SPEED_OF_LIGHT, companion=companion,
     )  # fmt: skip

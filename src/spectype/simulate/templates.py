@@ -26,7 +26,7 @@ TYPES = np.array(
 )  # fmt: skip
 METALLICITIES = np.array([-1.5, -0.4, 0.3])
 WHITE_DWARFS = np.array([8000, 10000, 12500, 16000, 22000, 32000])  # hydrogen atmospheres [K]
-_SOLAR = 1
+_POOR, _SOLAR = 0, 1
 _METALS_MATTER_FROM = 28.0  # A8: hotter nodes are computed for solar abundances only
 
 
@@ -38,24 +38,31 @@ class Mixture:
     weights: tuple[float, ...]
 
 
-def mixture(code: float, height: float, feh: float) -> Mixture:
-    """Nodes that surround a star of this type code, height and [Fe/H], with linear weights."""
-    axes = [
-        _bracket(TYPES, code),
-        _bracket(np.arange(3.0), height),
-        _bracket(METALLICITIES, feh) if code >= _METALS_MATTER_FROM else [(_SOLAR, 1.0)],
-    ]
+def mixture(code: float, height: float, feh: float, *, metals: bool = False) -> Mixture:
+    """Nodes that surround a star of this type code, height and [Fe/H], with linear weights.
+
+    Hot stars and supergiants have the Sun's metals, as nodes cost time and a survey meets few;
+    with `metals` they too have nodes of [Fe/H] -1.5, between which and the Sun's they stand.
+    """
     found: dict[Node, float] = {}
-    for i, a in axes[0]:
-        for j, b in axes[1]:
-            for k, c in axes[2]:
-                # A metal-poor star beside a hot node meets that node's only metallicity.
-                k = k if TYPES[i] >= _METALS_MATTER_FROM else _SOLAR
-                # Supergiants have one metallicity: there are few, and nodes cost time.
-                k = _SOLAR if j == 2 else k
+    for i, a in _bracket(TYPES, code):
+        for j, b in _bracket(np.arange(3.0), height):
+            for k, c in _metal_nodes(i, j, feh, sparse=code < _METALS_MATTER_FROM, metals=metals):
                 found[(i, j, k)] = found.get((i, j, k), 0.0) + a * b * c
     kept = {node: weight for node, weight in found.items() if weight > 1e-6}
     return Mixture(nodes=tuple(kept), weights=tuple(kept.values()))
+
+
+def _metal_nodes(
+    i: int, j: int, feh: float, *, sparse: bool, metals: bool
+) -> list[tuple[int, float]]:
+    """Nodes along metallicity for one type and height, with their weights."""
+    if metals and solar_only(i, j):
+        poor = float(np.clip(feh / METALLICITIES[_POOR], 0.0, 1.0))
+        return [(_POOR, poor), (_SOLAR, 1 - poor)]
+    if solar_only(i, j) or (sparse and not metals):
+        return [(_SOLAR, 1.0)]
+    return _bracket(METALLICITIES, feh)
 
 
 def white_dwarf(number: int) -> Node:
@@ -76,13 +83,21 @@ def node_parameters(node: Node) -> tuple[float, float, float]:
     if i < 0:
         return float(WHITE_DWARFS[j]), 8.0, -4.0
     teff, logg = calibration.parameters(TYPES[i : i + 1], np.array([float(j)]))
-    metals = 0.0 if solar_only(i, j) else float(METALLICITIES[k])
+    metals = 0.0 if solar_only(i, j) and k == _SOLAR else float(METALLICITIES[k])
     return float(teff[0]), float(logg[0]), metals
 
 
 def solar_only(i: int, j: int) -> bool:
-    """Whether the nodes of this type and height exist for solar metals only."""
+    """Whether a survey's nodes of this type and height exist for solar metals only."""
     return bool(TYPES[i] < _METALS_MATTER_FROM or j == 2)
+
+
+def all_nodes() -> list[Node]:
+    """Every node that `mixture` with `metals` can ask for."""
+    metals = {True: (_POOR, _SOLAR), False: tuple(range(len(METALLICITIES)))}
+    return [
+        (i, j, k) for i in range(len(TYPES)) for j in range(3) for k in metals[solar_only(i, j)]
+    ]
 
 
 def compute(node: Node) -> NDArray[np.float32]:
@@ -106,9 +121,12 @@ class Grid:
         self._row = {node: i for i, node in enumerate(nodes)}
         self._rows = rows
 
-    def light(self, code: float, height: float, feh: float) -> Floats:
-        """Flux per wavelength on `WAVE` [relative] of a star of this type, height and [Fe/H]."""
-        mix = mixture(code, height, feh)
+    def light(self, code: float, height: float, feh: float, *, metals: bool = False) -> Floats:
+        """Flux per wavelength on `WAVE` [relative] of a star of this type, height and [Fe/H].
+
+        `metals` as in `mixture`.
+        """
+        mix = mixture(code, height, feh, metals=metals)
         total = np.zeros(self._rows.shape[1])
         for node, weight in zip(mix.nodes, mix.weights, strict=True):
             total += weight * self._rows[self._row[node]]

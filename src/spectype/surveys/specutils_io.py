@@ -169,7 +169,8 @@ def _raw(spectrum: Any) -> Raw:
     said = str(about.get("wave_frame", ""))
     raw.frame = said if said in arrays.FRAMES else None
     if raw.frame is None and isinstance(header, Mapping):
-        raw.frame = frames.frame_in_cards(PlainCards(header))
+        found_frame = frames.of_headers([PlainCards(header)])
+        raw.frame = None if found_frame is None else found_frame.name
     raw.meta |= {name: [about[name]] * rows for name in _KEPT if about.get(name) is not None}
     redshift = float(getattr(spectrum, "redshift", 0.0))
     if redshift:

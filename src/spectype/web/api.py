@@ -21,7 +21,24 @@ from spectype.web.links import links
 from spectype.web.review import Decision
 from spectype.web.shelf import about, packed, plain_row
 
-router = APIRouter(prefix="/api")
+
+class Refusal(BaseModel):
+    """Why a request is not answered, in words; of errors of ours also their parts."""
+
+    error: str
+    problem: str | None = None
+    path: str | None = None
+    remedy: str | None = None
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "it asks for what is not there"},
+    401: {"model": Refusal, "description": "it does not carry the token"},
+    403: {"model": Refusal, "description": "it comes from another site's page"},
+    413: {"model": Refusal, "description": "it is too large"},
+    421: {"model": Refusal, "description": "it names another host"},
+}
+router = APIRouter(prefix="/api", responses=_REFUSALS)
 MOST_ROWS = 500  #: of a page
 _RAW: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "little-endian float32"}

@@ -93,9 +93,9 @@ def _expression(name: str, wanted: str, table: Table) -> pl.Expr:
 
     if name == "text":
         columns = [c for c in _TEXTS if c in table.schema and table.schema[c] == pl.String]
-        text = [pl.col(c).str.to_lowercase().str.contains(wanted.lower(), literal=True)
+        text = [pl.col(c).str.contains_any([wanted], ascii_case_insensitive=True)
                 for c in columns]  # fmt: skip
-        return pl.any_horizontal(expression.fill_null(False) for expression in text)
+        return pl.any_horizontal(text)
     if name == "differs":  # where the survey gives a type from O to M, and another than ours
         return (theirs(table) != pl.col("type")).fill_null(False)
     if name == "theirs":

@@ -206,7 +206,13 @@ class Table:
 
         if column not in self.schema:
             raise UsageError(f"there is no column {column!r}", remedy=", ".join(self.columns))
-        rows = self.select(chosen.without(column)).select(column)
+        chosen = chosen.without(column)
+        with self._lock:
+            known = self._orders.get((chosen, False))
+        if known is None:
+            rows = self.select(chosen).select(column)
+        else:  # its rows are known: one column is taken, nothing is filtered again
+            rows = self.scan().select(column).collect(engine="streaming")[known].lazy()
         if not self.schema[column].is_numeric():
             counts = rows.group_by(column).len().sort("len", descending=True).head(VALUES)
             found = counts.collect(engine="streaming")

@@ -46,17 +46,19 @@ async function start() {
   const click = (id) => byId(id).click();
   const nudge = (id, by) => { const input = byId(id); input.value = Number(input.value) + by; input.dispatchEvent(new Event("input")); };
   const acts = {
-    j: () => step(1), k: () => step(-1), n: () => review.undecided(), a: () => click("accept"), x: () => click("reject"), r: () => review.ask(), u: () => review.undo(),
+    j: () => step(1), k: () => step(-1), n: () => review.undecided(), a: () => review.decide({ verdict: "accept" }), x: () => review.decide({ verdict: "reject" }), r: () => review.ask(), u: () => review.undo(),
     b: () => toggleBlind(!state.blind), "+": () => view.plot.zoom(0.7), "=": () => view.plot.zoom(0.7), "-": () => view.plot.zoom(1.4), ",": () => view.plot.pan(-0.2), ".": () => view.plot.pan(0.2),
     0: () => view.plot.whole(), "[": () => nudge("smooth", -1), "]": () => nudge("smooth", 1), "{": () => nudge("velocity", -10), "}": () => nudge("velocity", 10),
     l: () => click("show-lines"), e: () => click("show-errors"), m: () => click("show-bad"), o: () => click("show-why"), c: () => click("show-flat"), "/": () => byId("f-text").focus(), "?": () => byId("help").showModal(),
     ArrowLeft: () => view.neighbour(-1, false), ArrowRight: () => view.neighbour(1, false), ArrowUp: () => view.neighbour(-1, true), ArrowDown: () => view.neighbour(1, true),
   };
+  let last = Promise.resolve();
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]") || e.target.matches("input:not([type=checkbox]), select, textarea, .scroll")) return;
     const down = e.target.closest("#rows") && { ArrowDown: 1, ArrowUp: -1 }[e.key];
     const act = down ? () => step(down) : acts[e.key];
-    if (act) { e.preventDefault(); act(); }
+    // One after another: a decision is about the spectrum that the keys before it have opened.
+    if (act) { e.preventDefault(); last = last.then(act).catch((error) => state.problem(error.message)); }
   });
   dropping(view);
   await view.start();
@@ -65,6 +67,7 @@ async function start() {
   else if (state.queue && state.reviewer) await review.undecided();
   else if (table.rows.length) await state.open(table.rows[0].row);
   review.progress();
+  document.body.dataset.milliseconds = performance.now().toFixed(0);
   document.body.dataset.ready = "1";
 }
 function dropping(view) {

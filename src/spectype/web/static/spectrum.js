@@ -53,7 +53,11 @@ export class SpectrumView {
       this.state.problem("");
     }
     this.describe(); this.plot.set({ type: this.hidden() ? null : this.row.type });
-    if (!(curves instanceof Error)) { await this.nearest(turn); await this.sequence(number, turn); await this.why(); }
+    if (!(curves instanceof Error)) this.complete(number, turn).catch((error) => this.state.problem(error.message));
+  }
+  async complete(number, turn) {
+    // What may come after the curve; a spectrum opened meanwhile ends it.
+    for (const step of [() => this.nearest(), () => this.sequence(number, turn), () => this.why()]) { if (turn !== this.turn) return; await step(); }
   }
   async openSent(file, index, row) {
     // A file that was dropped: drawn like a row, though it is of no table.

@@ -73,7 +73,7 @@ export class TableView {
   async load() {
     if (!this.facts.name) return;
     const words = this.words(); words.set("offset", this.offset); words.set("n", PAGE);
-    const turn = (this.turn = (this.turn || 0) + 1);
+    const turn = (this.turn = (this.turn || 0) + 1), begun = performance.now();
     try {
       const page = await get(`/api/rows?${words}`);
       if (turn !== this.turn) return;  // a later filter has been asked for meanwhile
@@ -81,6 +81,7 @@ export class TableView {
       this.state.problem("");
     } catch (error) { this.state.problem(error.message); return; }
     this.address(); this.draw(); this.links(); this.counts(turn);
+    byId("rows").dataset.milliseconds = (performance.now() - begun).toFixed(0); byId("rows").dataset.turn = turn;
   }
   async counts(turn) {
     // How many of each type the other filters leave, on the buttons of the types.

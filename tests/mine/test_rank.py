@@ -24,7 +24,7 @@ def results(types, **columns):
     table = {name: [None] * n for name in COLUMNS}
     table |= {f"p_{t}": types[:, i].tolist() for i, t in enumerate(mk.TYPES)}
     table |= {"path": [f"{i:06d}.fits" for i in range(n)],
-              "obsid": [str(1000 + i) for i in range(n)],
+              "obsid": [1000 + i for i in range(n)],
               "type": [mk.TYPES[i] for i in best], "snr": [20.0] * n, "flags": [0] * n,
               "subclass_code": (10.0 * best + 5).tolist(), "subclass_error": [1.0] * n,
               "luminosity": ["V"] * n, "luminosity_probability": [0.9] * n,

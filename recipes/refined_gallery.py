@@ -19,10 +19,10 @@ from spectype.core.lines import LINES
 from spectype.dataset.store import Store
 from spectype.draw.canvas import ACCENT, GREY, INK, SECOND, new_figure, style
 from spectype.generate.harmonise import harmonise
-from spectype.generate.order import Order
-from spectype.generate.plane import points
-from spectype.generate.refined import RefinedGenerator
-from spectype.generate.registry import load_generator
+from spectype.refine.order import Order
+from spectype.refine.plane import points
+from spectype.refine.registry import load_generator
+from spectype.refine.simulator import RefinedGenerator
 
 CODES = (4.0, 7.0, 9.0, 11.0, 13.0, 16.0, 19.0, 22.0, 25.0)
 CLASSES = {"V": ("V", "IV"), "I": ("I", "II")}

@@ -18,24 +18,19 @@ from __future__ import annotations
 
 import argparse
 import logging
-import string
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import expert_labels
-import numpy as np
-import polars as pl
+from model_card import write_card
 from torch import nn
 
-import spectype
-from spectype.classify.runtime import SHIPPED
-from spectype.core import mk
-from spectype.core.files import read_json, write_json, write_text
+from spectype.classify.obtain import SHIPPED
+from spectype.core.files import read_json, write_json
 from spectype.dataset.build import BuildConfig, build
 from spectype.dataset.store import Store
-from spectype.judge.metrics import share as count_share
 from spectype.judge.predictions import predict_test
 from spectype.judge.report import write_report
 from spectype.judge.strangers import run_strangers
@@ -45,7 +40,6 @@ from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainCon
 from spectype.learn.training import train
 from spectype.simulate import halo, memory
 
-HERE = Path(__file__).parent
 #: Name, channels and training of the teachers: what differs in more than its seed errs more
 #: independently.
 TEACHERS = (
@@ -180,201 +174,6 @@ def ship(data: Path, work: Path) -> None:
     export_model([run], open_store(data, work), SHIPPED / "standard", name="standard", compact=True)
 
 
-def agreeing(data: Path, work: Path, runs: Sequence[str]) -> str:
-    """A table of the test stars whose two catalogues agree in letter, and the gross errors."""
-    second = expert_labels.by_path(data / "second_types.csv")
-    labels = {row["path"]: row["subclass"] for row in expert_labels.rows_of(data / "labels.csv")}
-    rows, gross = [], []
-    for name in runs:
-        table = pl.read_parquet(work / name / "predictions.parquet")
-        right, off, stars = [], [], []
-        for row in table.iter_rows(named=True):
-            path = str(Path(row["path"]).resolve().relative_to(data.resolve()))
-            one = mk.parse(labels.get(path) or "")
-            two = mk.parse(second[path]["second_type"]) if path in second else None
-            if two is None or one.type is None or one.type != two.type:
-                continue
-            right.append(row["type"] == one.type)
-            stars.append(row["star_id"])
-            apart = abs(row["subclass_code"] - one.code)
-            off.append(apart)
-            if apart > 8:
-                gross.append(f"{labels[path]} read as {row['subclass']} ({row['flag_names']})")
-        counted = count_share(np.array(right), stars=stars)
-        shown = f"{counted.value:.3f} ({counted.low:.3f}-{counted.high:.3f})"
-        mean = f"{np.nanmean(off):.2f}"
-        rows.append([name, f"{counted.n} / {counted.n_stars}", shown, mean])
-    header = "test set | spectra / stars | types right | mean abs. subclass error"
-    said = "; ".join(gross) or "none"
-    return f"{rows_of(header, rows)}\n\nOff by more than 8 subclasses: {said}."
-
-
-def card(data: Path, work: Path) -> None:
-    """Fill the card's template with the tables of the reports."""
-    runs = ("student", *LEFT_OUT)
-    reports = {name: read_json(work / name / "report" / "report.json") for name in runs}
-    judged = reports["student"]
-    tables = {
-        "version": spectype.__version__,
-        "overall": overall_table(reports),
-        "agreeing": agreeing(data, work, runs),
-        "types": type_table(judged),
-        "surveys": survey_table(judged),
-        "luminosity": luminosity_table(reports),
-        "repeats": repeats_table(judged),
-        "snr": snr_table(judged),
-        "stress": stress_table(judged),
-        "flagged": flagged_table(judged),
-        "left_out": "\n\n".join(
-            f"Trained without {' and '.join(libraries)}, tested on them:\n\n"
-            f"{type_table(reports[name])}\n\n{survey_table(reports[name])}"
-            for name, (libraries, _) in LEFT_OUT.items()
-        ),
-    }
-    template = string.Template((HERE / "model_card.md").read_text())
-    write_text(SHIPPED / "standard" / "README.md", template.substitute(tables))
-
-
-def rows_of(header: str, rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    names = [name.strip() for name in header.split("|")]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def share(entry: dict[str, float]) -> str:
-    """A share with its 95 % interval."""
-    if entry["value"] is None:
-        return "-"
-    return f"{entry['value']:.3f} ({entry['low']:.3f}-{entry['high']:.3f})"
-
-
-def number(value: float | None) -> str:
-    """Two decimals, or a dash where there is nothing to measure."""
-    return "-" if value is None else f"{value:.2f}"
-
-
-def overall_table(reports: dict[str, dict]) -> str:
-    """One row a test set."""
-    rows = []
-    for name, report in reports.items():
-        rows.append(
-            [
-                name,
-                f"{report['spectra']} / {report['stars']}",
-                share(report["accuracy"]),
-                f"{report['mean_recall'][0]:.3f}",
-                number(report["subclass"]["mean_abs"]),
-                f"{report['calibration_error']:.3f}",
-                share(report["sets"]["coverage"]) if report["sets"] else "-",
-            ]
-        )
-    header = "test set | spectra / stars | types right | mean recall | mean abs. subclass error"
-    return rows_of(header + " | calibration error | coverage of 90 % sets", rows)
-
-
-def type_table(report: dict) -> str:
-    """One row a type."""
-    rows = [
-        [
-            entry["name"],
-            f"{entry['recall']['n']} / {entry['recall']['n_stars']}",
-            share(entry["recall"]),
-            share(entry["precision"]),
-            number(report["subclass_by_type"][entry["name"]]["mean_abs"]),
-        ]
-        for entry in report["types"]
-        if entry["recall"]["n"]
-    ]
-    return rows_of("type | spectra / stars | recall | precision | mean abs. subclass error", rows)
-
-
-def survey_table(report: dict) -> str:
-    """One row a survey or library."""
-    rows = [
-        [
-            name,
-            f"{entry[0]['n']} / {entry[0]['n_stars']}",
-            share(entry[0]),
-            number(entry[1]["mean_abs"]),
-        ]
-        for name, entry in report["surveys"].items()
-    ]
-    return rows_of(
-        "survey or library | spectra / stars | types right | mean abs. subclass error", rows
-    )
-
-
-def luminosity_table(reports: dict[str, dict]) -> str:
-    """One row a test set: recall of the classes, macro-F1 over I, III and V."""
-    rows = []
-    for name, report in reports.items():
-        recall = {entry["name"]: entry["recall"] for entry in report["luminosity"]}
-        found = [f"{share(recall[c])} of {recall[c]['n']}" for c in ("I", "III", "V")]
-        f1 = dict(zip(("value", "low", "high"), report["luminosity_f1"]))
-        rows.append([name, *found, share(f1)])
-    return rows_of("test set | I found | III found | V found | macro-F1", rows)
-
-
-def repeats_table(report: dict) -> str:
-    """What is said of two exposures of one star, by the model and by the survey's pipeline."""
-    rows = [
-        [
-            name,
-            f"{entry['agreement']['n']} / {entry['agreement']['n_stars']}",
-            share(entry["agreement"]),
-            number(entry["mean_abs"]),
-        ]
-        for name, entry in (("this model", report["repeats"]), ("labels", report["label_repeats"]))
-    ]
-    return rows_of("types by | pairs / stars | of one type | subclasses apart, mean", rows)
-
-
-def snr_table(report: dict) -> str:
-    """One row an S/N bin."""
-    rows = [
-        [f"{e['low']:g}-{e['high']:g}" if e["high"] else f"{e['low']:g} and more",
-         f"{e['accuracy']['n']}", share(e["accuracy"]), number(e["code"]["mean_abs"])]
-        for e in report["snr"] if e["accuracy"]["n"]
-    ]  # fmt: skip
-    header = "S/N (header, in g; else measured) | spectra | types right"
-    return rows_of(header + " | mean abs. subclass error", rows)
-
-
-def stress_table(report: dict) -> str:
-    """One row a stress."""
-    rows = []
-    for entry in report["stress"]:
-        points = [f"{100 * entry['lost'][k]:.1f}" for k in ("value", "low", "high")]
-        rows.append(
-            [
-                entry["name"],
-                f"{entry['after']['n']}",
-                f"{entry['before']['value']:.3f}",
-                share(entry["after"]),
-                f"{points[0]} ({points[1]} to {points[2]})",
-                f"{number(entry['code_before']['mean_abs'])}, {number(entry['code']['mean_abs'])}",
-            ]
-        )
-    header = "stress | spectra | types right before | after | points lost"
-    return rows_of(header + " | mean abs. subclass error before, after", rows)
-
-
-def flagged_table(report: dict) -> str:
-    """One row a kind of stranger and origin, then the false alarms by survey."""
-    rows = [
-        [
-            "normal star (false alarm)" if entry["kind"] == "star" else entry["kind"],
-            entry["origin"],
-            f"{entry['share']['n']}",
-            share(entry["share"]),
-            share(entry["named"]) if entry["named"] else "-",
-        ]
-        for entry in report["flagged"]
-    ]
-    return rows_of("what | origin | spectra | flagged OUT_OF_DISTRIBUTION | kind right", rows)
-
-
 @contextmanager
 def timed(work: Path, stage: str) -> Iterator[None]:
     """Add the seconds of a stage to ``times.json``."""
@@ -398,7 +197,7 @@ def main() -> None:
         ),
         "leave-out": leave_out,
         "ship": ship,
-        "card": card,
+        "card": lambda data, work: write_card(data, work, LEFT_OUT),
     }
     parser.add_argument("--stage", choices=list(stages), nargs="*", default=list(stages))
     options = parser.parse_args()

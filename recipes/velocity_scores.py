@@ -99,6 +99,19 @@ def say(title: str, table: pl.DataFrame, error: str = "rv_error") -> None:
     print(f"{title:22s} " + " | ".join(cells) + (f" | none {lost}" if lost else ""), flush=True)
 
 
+def lamost(data: Path, model: spectype.Model) -> pl.DataFrame:
+    """Velocities of LAMOST's stars, one row each; `true` is the survey's own."""
+    rows = [r for r in labels(data) if r["survey"].startswith("LAMOST") and r["class"] == "STAR"
+            and abs(float(r["redshift"])) < 0.003]  # fmt: skip
+    return velocities(read(data, rows, model.chain), model)
+
+
+def labels(data: Path) -> list[dict[str, str]]:
+    """Rows of labels.csv."""
+    with (data / "labels.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def half(table: pl.DataFrame, which: int) -> pl.DataFrame:
     """Stars of one half, told by their names."""
     return table.filter(pl.Series([crc32(n.encode()) % 2 == which for n in table["name"]]))
@@ -146,13 +159,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
-    with (data / "labels.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
     model = spectype.load_model(threads=1)
-    lamost = [r for r in rows if r["survey"].startswith("LAMOST") and r["class"] == "STAR"
-              and abs(float(r["redshift"])) < 0.003]  # fmt: skip
-    judge_lamost(velocities(read(data, lamost, model.chain), model))
-    stars = [r for r in rows if r["survey"] in AT_REST + OTHERS and r["mk_type"] in TYPES]
+    judge_lamost(lamost(data, model))
+    stars = [r for r in labels(data) if r["survey"] in AT_REST + OTHERS and r["mk_type"] in TYPES]
     rest = velocities(read(data, stars, model.chain), model)
     for name in (*AT_REST, *OTHERS):
         say(f"{name} at rest", rest.filter(pl.col("library") == name))

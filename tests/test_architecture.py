@@ -151,11 +151,11 @@ def test_heavy_imports_are_lazy(code, forbidden):
 def commands():
     """Every command line that has a help of its own."""
     nested = {
-        "plot": ["spectrum", "compare"],
+        "plot": ["spectrum", "compare", "explain"],
         "catalogue": ["summary", "split", "sample"],
         "fetch": ["lamost", "night", "catalogue", "jacoby", "obsids"],
-        "results": ["merge", "check", "summary"],
-        "bench": ["read", "classify", "catalogue", "gan"],
+        "results": ["merge", "check", "summary", "join"],
+        "bench": ["read", "preprocess", "infer", "classify", "catalogue", "train", "gan"],
         "gan": ["train", "sample", "table", "evaluate", "audit"],
     }
     return [[verb, *sub] for verb in VERBS for sub in ([s] for s in nested.get(verb, []))] + [

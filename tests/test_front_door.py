@@ -88,3 +88,25 @@ def test_a_script_without_a_guard_is_told(tmp_path):
     assert "if __name__ == '__main__'" in out.stderr.splitlines()[-1]
     with workers_may_start():
         pass
+
+
+@pytest.mark.parametrize("verb", ["catalogue sample", "train", "gan train", "gan", "bench", "plot"])
+def test_help_has_no_noise(verb, capsys):
+    assert run([*verb.split(), "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--empty-" not in said and ".no-" not in said and "[default: ]" not in said
+    assert "default: False" not in said and "default: None" not in said
+    if verb in ("gan", "bench"):
+        for name in {"gan": "audit evaluate", "bench": "catalogue read"}[verb].split():
+            assert any(f"{name} {word}" in said for word in ("Show", "Judge", "Measure"))
+    if verb == "gan train":
+        assert "Reference recipe" in said and "[choices: auto, cpu, cuda]" in said
+    if verb == "catalogue sample":
+        assert "--include-ob --no-include-ob" in said and "--no-overwrite" not in said
+
+
+def test_doctor_types_spectra_and_names_the_extras(capsys):
+    assert run(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "extra web" in said and "for serve:" in said and "cores" in said
+    assert "types of simulated O5 B5" in said.splitlines()[-1]

@@ -6,23 +6,37 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from spectype.classify.given import read as read
+    from spectype.classify.results import Results as Results
     from spectype.classify.runtime import Model as Model
     from spectype.classify.runtime import load_model as load_model
+    from spectype.classify.tables import to_table as to_table
     from spectype.core.flags import Flag as Flag
     from spectype.core.spectra import Spectra as Spectra
-    from spectype.surveys import read as read
+    from spectype.dataset.fitsfile import write_spectra as write_spectra
+    from spectype.draw.plot import plot as plot
+    from spectype.reading.arrays import from_arrays as from_arrays
+    from spectype.surveys.specutils_io import from_specutils as from_specutils
+    from spectype.surveys.specutils_io import to_specutils as to_specutils
 
 _LAZY = {
     "Flag": "spectype.core.flags",
-    "Spectra": "spectype.core.spectra",
-    "read": "spectype.surveys",
-    "load_model": "spectype.classify.runtime",
     "Model": "spectype.classify.runtime",
+    "Results": "spectype.classify.results",
+    "Spectra": "spectype.core.spectra",
+    "from_arrays": "spectype.reading.arrays",
+    "from_specutils": "spectype.surveys.specutils_io",
+    "load_model": "spectype.classify.runtime",
+    "plot": "spectype.draw.plot",
+    "read": "spectype.classify.given",
+    "to_specutils": "spectype.surveys.specutils_io",
+    "to_table": "spectype.classify.tables",
+    "write_spectra": "spectype.dataset.fitsfile",
 }
-__all__ = ["Flag", "Model", "Spectra", "__version__", "classify", "load_model", "read"]
+__all__ = ["__version__", "classify", *_LAZY]
 
 
 def __getattr__(name: str) -> object:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from spectype.bulk.tars import archive_of, find_member, members
 from spectype.cli import run
 from spectype.core.errors import ReadError
 from tests.classify.test_batch import write
+from tests.surveys.miniature import lamost_bytes, lamost_rows
 
 
 def make_tar(path, files, *, mode="w:gz", odd=()):
@@ -56,6 +59,32 @@ def test_the_same_rows_as_from_unpacked_files_and_no_file_written(night, tmp_pat
     assert packed["path"].to_list() == [f"night.tar.gz/{name}" for name in night]
     assert packed.drop("path").equals(plain.drop("path"))
     assert run(["results", "check", "packed"]) == 0
+
+
+def test_a_night_of_five_hundred_gives_the_rows_of_its_files_and_writes_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = []
+    for i in range(8):
+        layout = ("image-subcontinuum", "image-wavelength", "bintable-coadd")[i % 3]
+        data = gzip.compress(lamost_bytes(lamost_rows(3909, seed=i), layout), 1)
+        files += [(f"20111024/HD{j % 7:02d}/spec-{j}.fits.gz", data) for j in range(i, 500, 8)]
+    files.sort()
+    for name, data in files:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(data)
+    make_tar("20111024.tar.gz", files)
+    Path("scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    before = set(tmp_path.rglob("*"))
+    call = ["classify", "--workers", "1", "-o"]
+    assert run([*call, "packed/", "20111024.tar.gz"]) == 0
+    written = set(tmp_path.rglob("*")) - before
+    assert {path.parent.name for path in written - {tmp_path / "packed"}} == {"packed"}
+    assert run([*call, "plain/", "20111024"]) == 0
+    packed, plain = (pl.read_parquet(f"{n}/*.parquet") for n in ("packed", "plain"))
+    assert packed["path"].to_list() == [f"20111024.tar.gz/{name}" for name, _ in files]
+    assert len(packed) == 500 and packed["type"].is_not_null().all()
+    assert packed.drop("path").equals(plain.drop("path"))
 
 
 def test_members_are_read_one_at_a_time_and_can_be_passed_over(night):
@@ -116,9 +145,12 @@ def test_an_archive_without_spectra_is_one_row(tmp_path):
 def test_errors_of_archives_are_rows(night, tmp_path):
     whole = Path("night.tar.gz").read_bytes()
     Path("cut.tar.gz").write_bytes(whole[: len(whole) // 2])
-    assert run(["classify", "cut.tar.gz", "gone.tar", "night/HD00", "-o", "r/"]) == 3
+    make_tar("odd.tar", [("n/junk.fits", b"no spectrum" * 99), ("n/empty.fits.gz", b"")], mode="w")
+    call = ["classify", "cut.tar.gz", "gone.tar", "night/HD00", "odd.tar", "-o", "r/"]
+    assert run(call) == 3
     table = pl.read_parquet("r/*.parquet")
     bad = dict(table.filter(pl.col("error").is_not_null()).select("path", "error").iter_rows())
-    assert set(bad) == {"cut.tar.gz", "gone.tar"}
+    odd = {"odd.tar/n/junk.fits", "odd.tar/n/empty.fits.gz"}  # members that are no spectra
+    assert set(bad) == {"cut.tar.gz", "gone.tar", *odd}
     assert table["type"].is_not_null().sum() >= 3 + 1
     assert run(["results", "check", "r"]) == 0

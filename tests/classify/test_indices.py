@@ -130,7 +130,7 @@ def test_every_file_bad_still_has_the_columns(files, tmp_path):
 
 
 def test_parts_without_indices_are_not_resumed_with_them(files, tmp_path, monkeypatch):
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     output = str(tmp_path / "o.parquet")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import spectype
-from spectype.classify import quality, runtime
+from spectype.classify import obtain, quality, runtime
 from spectype.classify.posterior import Sequence70, only_seen, softmax, type_sets
 from spectype.core.errors import DataError, UsageError
 from spectype.core.flags import Flag
@@ -128,7 +128,7 @@ def test_a_network_without_numbers_is_an_error_and_no_type(model, monkeypatch):
 
 def test_an_old_model_names_the_release_that_reads_it(tmp_path):
     folder = tmp_path / "m"
-    shutil.copytree(runtime.SHIPPED / "standard", folder)
+    shutil.copytree(obtain.SHIPPED / "standard", folder)
     card = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(card | {"format": 4}))
     with pytest.raises(DataError, match=r"spectype 0\.1 \(tag first\)"):
@@ -165,7 +165,7 @@ def test_unknown_system_and_model_are_named(model):
 @pytest.mark.parametrize("fault", ["no network", "not json", "not ours", "version", "broken"])
 def test_model_folders_that_cannot_be(tmp_path, fault):
     folder = tmp_path / "m"
-    shutil.copytree(runtime.SHIPPED / "standard", folder)
+    shutil.copytree(obtain.SHIPPED / "standard", folder)
     card = json.loads((folder / "model.json").read_text())
     if fault == "no network":
         (folder / "model.onnx").unlink()

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import spectype
 from spectype.cli import run
 from spectype.dataset.store import Store
 from spectype.generate import gan
@@ -69,6 +70,23 @@ def test_samples_and_real_spectra_as_tables(trained, name):
     assert abs(other[other.columns[2000]].mean() - 1) < 0.1
 
 
+def test_samples_are_exported_to_fits_and_typed(trained, tmp_path, capsys):
+    folder, store = str(trained / "my gan"), str(trained / "store")
+    call = ["gan", "sample", folder, "--n", "4", "--out"]
+    assert run([*call, str(tmp_path / "s.fits"), "--snr", "30"]) == 0
+    assert run(["gan", "table", store, "--out", str(tmp_path / "real.fits")]) == 0
+    spectra, real = (spectype.read(tmp_path / f"{name}.fits") for name in ("s", "real"))
+    assert len(spectra) == 4 and spectra.get("subclass") == ["O"] * 4
+    assert np.median(spectra.snr()) == pytest.approx(30, rel=0.4) and len(real) == 14
+    assert run([*call, str(tmp_path / "samples")]) == 0
+    assert run(["classify", str(tmp_path / "samples"), "-o", str(tmp_path / "t.csv")]) == 0
+    assert pl.read_csv(tmp_path / "t.csv")["path"][3] == f"{tmp_path / 'samples'}[3]"
+    capsys.readouterr()
+    assert run([*call, str(tmp_path / "s.txt")]) == 2
+    assert "a file ending in .txt is not written" in capsys.readouterr().err
+    assert not (tmp_path / "s.txt").exists()
+
+
 def test_what_cannot_be_is_refused(trained, tmp_path, capsys):
     folder = str(trained / "my gan")
 
@@ -81,6 +99,7 @@ def test_what_cannot_be_is_refused(trained, tmp_path, capsys):
     refused(1, "no finished training", "sample", str(tmp_path / "store"), *out)
     refused(2, "no subclass", "sample", folder, *out, "--code", "5")
     refused(2, "the generator knows O, no 'B'", "sample", folder, *out, "--type", "B")
+    refused(2, "no 'B'", "sample", folder, *out, "--type", "OB")
     refused(2, "not both", "sample", folder, *out, "--type", "O", "--code", "5")
     refused(2, "noise-free", "sample", folder, "--out", "t.csv", "--snr", "20")
     refused(1, "no real spectrum of type B", "table", str(trained / "store"), "--types", "B",

@@ -39,3 +39,11 @@ def test_the_user_s_matplotlib_settings_survive() -> None:
     with mpl.rc_context({"font.size": 33.0}):
         spectrum_figure(make_spectrum())
         assert mpl.rcParams["font.size"] == 33.0
+
+
+@pytest.mark.parametrize("width, inches", [("one", 3.46), ("two", 7.09), ("screen", 11.0)])
+def test_a_page_decides_the_width_and_letters_keep_their_size(width, inches):
+    with canvas.page(width):
+        figure = canvas.new_figure(11.0, 4.4)
+    assert figure.get_figwidth() == inches and figure.get_figheight() <= 4.4
+    assert canvas.new_figure(11.0, 4.4).get_figwidth() == 11.0  # outside the page

@@ -314,6 +314,7 @@ def test_codes_not_learnt_are_refused(trained):
     with pytest.raises(UsageError, match="2 codes for 3"):
         generator.sample(3, code=[5.0, 6.0])
     assert set(np.floor(generator.codes(50, type="B", seed=1) / 10)) == {1.0}
+    assert set(np.floor(generator.codes(50, type="OB", seed=1) / 10)) == {0.0, 1.0}
 
 
 def test_seed_decides_the_samples(trained):

@@ -95,7 +95,7 @@ def test_the_table_has_a_row_a_spectrum_and_a_column_a_wavelength(tmp_path):
         assert table.shape == (2, 5 + WAVE.size) and table["row"].to_list() == [1, 0]
         assert table["3699.99"].to_list() == [None, pytest.approx(1.0, abs=1e-3)]
     with pytest.raises(UsageError, match=r"\.csv"):
-        hm.write_table(out, tmp_path / "o.fits")
+        hm.write_table(out, tmp_path / "o.txt")
 
 
 def test_select_leaves_synthetic_spectra_out_and_names_what_is_missing(tmp_path):

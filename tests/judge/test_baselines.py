@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from spectype.classify import matching
-from spectype.classify.runtime import SHIPPED
+from spectype.classify.obtain import SHIPPED
 from spectype.cli import run
 from spectype.core import mk
 from spectype.core.errors import DataError

@@ -116,6 +116,12 @@ def test_bins_of_snr() -> None:
     assert [(b.low, b.accuracy.n) for b in bins] == [(0, 1), (5, 3), (50, 1)]
     assert bins[1].accuracy.value == pytest.approx(2 / 3)
     assert bins[1].code.mean_abs == pytest.approx((1 + 2 + 5) / 3)
+    assert bins[0].coverage is None
+    held = [True, True, False, True, False, True]
+    bins = metrics.by_snr(snr, right, true_code=np.zeros(6), code=np.arange(6.0), covered=held)
+    for b in bins:
+        inside = [h for h, s in zip(held, snr, strict=True) if b.low <= s < b.high]
+        assert b.coverage is not None and b.coverage.value == pytest.approx(np.mean(inside))
 
 
 def test_repeatability_by_hand() -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from spectype.classify.runtime import load_model
 from spectype.core.errors import DataError
 from spectype.dataset import store as st
 from spectype.dataset.joined import Joined
@@ -48,6 +49,32 @@ def extra(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("extra") / "s", np.linspace(4, 9, 40), survey="gan")
 
 
+@pytest.fixture(scope="module")
+def atlas(store, tmp_path_factory):
+    """A toy that has learnt, exported: an export takes longer than its training."""
+    run = train(
+        store,
+        tmp_path_factory.mktemp("toy") / "r",
+        recipe=recipe(epochs=8, steps=20, averaging=0.5),
+    )
+    export_model([run], store, run, name="toy")
+    return store, run
+
+
+@pytest.fixture(scope="module")
+def lamost(tmp_path_factory):
+    store = make_store(
+        tmp_path_factory.mktemp("survey") / "s", np.linspace(4, 67, 120), survey="lamost"
+    )
+    run = train(
+        store,
+        tmp_path_factory.mktemp("survey") / "r",
+        recipe=recipe(epochs=3, steps=10, averaging=0.5),
+    )
+    export_model([run], store, run, name="toy")
+    return store, run
+
+
 def session_of(store, **options):
     targets = make_targets(store.meta, balance=0.7)
     split = np.full(len(store), "train")
@@ -55,10 +82,9 @@ def session_of(store, **options):
 
 
 @pytest.mark.parametrize("survey", ["atlas", "lamost"])
-def test_a_model_taken_up_again_gives_the_same_outputs(tmp_path, survey):
-    store = make_store(tmp_path / "s", np.linspace(4, 67, 120), survey=survey)
-    run = train(store, tmp_path / "r", recipe=recipe(epochs=3, steps=10, averaging=0.5))
-    model = export_model([run], store, run, name="toy")
+def test_a_model_taken_up_again_gives_the_same_outputs(request, survey):
+    store, run = request.getfixturevalue(survey)
+    model = load_model(run)
     session = session_of(store)
     start_from_model(session, run)
     flux, good = session.batch(np.arange(20))
@@ -74,9 +100,8 @@ def test_a_model_taken_up_again_gives_the_same_outputs(tmp_path, survey):
     assert network_of(run) == SMALL
 
 
-def test_fine_tuning_starts_better_than_nothing(store, tmp_path):
-    first = train(store, tmp_path / "a", recipe=recipe(epochs=8, steps=20, averaging=0.5))
-    export_model([first], store, first, name="toy")
+def test_fine_tuning_starts_better_than_nothing(atlas, tmp_path):
+    store, first = atlas
     again = recipe(epochs=1, steps=2, learning_rate=1e-4, keep="loss")
     tuned = train(store, tmp_path / "b", recipe=again, start_from=first)
     fresh = train(store, tmp_path / "c", recipe=again)
@@ -88,7 +113,8 @@ def test_fine_tuning_starts_better_than_nothing(store, tmp_path):
         )
 
 
-def test_a_network_of_another_size_is_named(store, tmp_path):
+def test_a_network_of_another_size_is_named(atlas):
+    store, run = atlas
     session = Session(
         store,
         make_targets(store.meta, balance=0.7),
@@ -97,8 +123,6 @@ def test_a_network_of_another_size_is_named(store, tmp_path):
         torch.device("cpu"),
     )
     with pytest.raises(DataError, match=r"stem\.weight of shape"):
-        run = train(store, tmp_path / "r", recipe=recipe(epochs=1))
-        export_model([run], store, run, name="toy")
         start_from_model(session, run)
 
 

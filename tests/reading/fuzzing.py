@@ -10,6 +10,7 @@ import numpy as np
 
 from spectype.core.errors import ReadError
 from spectype.surveys import read
+from tests.reading import test_odd_files as odd
 from tests.reading.test_kinds import QUALITY, ROWS, STARS, TEXTS, UNITS
 from tests.reading.toys import LINEAR, image, star
 from tests.surveys.test_surveys import FILES
@@ -25,6 +26,8 @@ def seeds() -> list[bytes]:
     found += [gzip.decompress(c) if c[:2] == b"\x1f\x8b" else c for c in found[:1]]
     found += [content for content, _ in (*STARS.values(), *QUALITY.values())]
     found += [*TEXTS.values(), *UNITS.values()]
+    found += [content for content, _ in (odd.STARS | odd.IMAGES).values()]
+    found += [*odd.TEXTS.values(), *odd.AXES.values(), *odd.MARKED.values()]
     flux = star("F", LINEAR)
     return found + [image(rows, _CARDS | cards) for rows, cards in ROWS.values()] + [
         image(flux, _CARDS | {"CTYPE1": kind}) for kind in ("WAVE", "FREQ", "LINEAR", "MULTISPE")

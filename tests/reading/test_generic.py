@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spectype.core.errors import ReadError
 from spectype.core.grid import air_to_vacuum, log_grid, vacuum_to_air
-from spectype.reading.about import degrees
+from spectype.core.sky import degrees
 from spectype.reading.names import guess
 from spectype.surveys import read
 from tests.surveys.miniature import image_bytes, table_bytes, to_bytes, write
@@ -335,7 +335,7 @@ def test_ten_thousand_rows_of_one_pixel_are_one_spectrum(tmp_path) -> None:
 
 
 def test_ten_thousand_rows_of_one_spectrum_are_ten_thousand_spectra(tmp_path) -> None:
-    wave = np.tile(np.linspace(3700, 9100, 20), (10_000, 1)).astype(np.float32)
+    wave = np.tile(np.linspace(4000, 4500, 20), (10_000, 1)).astype(np.float32)
     flux = (1.0 + np.arange(200_000).reshape(10_000, 20) % 7).astype(np.float32)
     spectra = read(write(tmp_path / "a.fits", table_bytes({"WAVE": wave, "FLUX": flux})))
     assert (len(spectra), spectra.n_pix) == (10_000, 20)

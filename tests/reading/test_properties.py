@@ -9,6 +9,7 @@ import lzma
 import os
 import warnings
 import zipfile
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spectype.classify.runtime import load_model
 from spectype.core.grid import SPEED_OF_LIGHT, vacuum_to_air
+from spectype.core.spectra import Spectra
 from spectype.surveys import read
 from tests.reading.fuzzing import fault, seeds, spoil
 from tests.reading.toys import LINEAR, image, star
@@ -70,6 +73,20 @@ def container(kind: str, columns: dict[str, np.ndarray], unit: str) -> bytes:
     return out.getvalue()
 
 
+@lru_cache
+def code_of(kind: str) -> float:
+    """Subclass code of a toy star whose wavelengths are known."""
+    flux = star(kind, LINEAR).astype(np.float32)[None]
+    ivar = np.full_like(flux, 2500.0)
+    plain = Spectra(wave=LINEAR, flux=flux, ivar=ivar, mask=np.zeros(flux.shape, bool))
+    return float(load_model().predict(plain)["subclass_code"][0])
+
+
+def codes_of(spectra: Spectra) -> list[float]:
+    """Subclass codes that the shipped model gives."""
+    return load_model().predict(spectra)["subclass_code"].to_list()
+
+
 @settings(max_examples=40)
 @given(
     kind=st.sampled_from(["csv", "blanks", "semicolons", "table", "vector table", "ecsv",
@@ -81,7 +98,7 @@ def container(kind: str, columns: dict[str, np.ndarray], unit: str) -> bytes:
     pack=st.sampled_from(list(PACK)),
 )  # fmt: skip
 def test_one_spectrum_in_any_dress(tmp_path, kind, unit, frame, role, order, pack) -> None:
-    """The same wavelengths to 1 km/s, the same flux, the same errors."""
+    """The same wavelengths to 1 km/s, the same flux, the same errors; so the same type."""
     wave = LINEAR if frame == "vac" or unit in ("THz", "cm-1", "eV") else vacuum_to_air(LINEAR)
     columns = {f"wave_{frame}" if unit not in ("THz", "cm-1", "eV") else "wave": wave}
     columns = {name: TO_UNIT[unit](values) for name, values in columns.items()}
@@ -103,12 +120,24 @@ def test_one_spectrum_in_any_dress(tmp_path, kind, unit, frame, role, order, pac
     assert spectra.get("has_errors") == [role is not None]
     if role:
         np.testing.assert_allclose(spectra.ivar[0], SIGMA**-2, rtol=1e-4)
+    np.testing.assert_allclose(codes_of(spectra), [code_of("F")], atol=0.5)
 
 
 @settings(max_examples=20)
 @given(
     n=st.integers(2, 7),
-    kind=st.sampled_from(["rows", "tables", "images", "image rows", "columns", "text columns"]),
+    kind=st.sampled_from(
+        [
+            "rows",
+            "tables",
+            "images",
+            "image rows",
+            "columns",
+            "text columns",
+            "down the rows",
+            "lines",
+        ]
+    ),
     pack=st.sampled_from(list(PACK)),
 )
 def test_a_batch_is_a_row_a_spectrum_in_order(tmp_path, n, kind, pack) -> None:
@@ -127,6 +156,13 @@ def test_a_batch_is_a_row_a_spectrum_in_order(tmp_path, n, kind, pack) -> None:
         data = to_bytes([fits.PrimaryHDU(), *made])
     elif kind == "image rows":
         data = image(np.array(flux), cards)
+    elif kind == "down the rows":
+        columns = {"wave_vac": np.tile(LINEAR, n), "flux": np.concatenate(flux)}
+        data = container("csv", columns, "Angstrom")
+    elif kind == "lines":  # wavelengths in the first, a star in each of the others
+        rows = [["name", *LINEAR], *([f"HD {i}", *f] for i, f in enumerate(flux))]
+        lines = (",".join(v if isinstance(v, str) else f"{v:.9g}" for v in row) for row in rows)
+        data = ("# vacuum wavelengths\n" + "\n".join(lines)).encode()
     else:
         columns = {"wave_vac": LINEAR} | {f"flux_HD{i}": f for i, f in enumerate(flux)}
         data = _fits(Table(columns))
@@ -138,6 +174,8 @@ def test_a_batch_is_a_row_a_spectrum_in_order(tmp_path, n, kind, pack) -> None:
     assert len(spectra) == n
     np.testing.assert_allclose(spectra.flux, np.array(flux), rtol=1e-5)
     assert np.abs(spectra.wave / LINEAR - 1).max() * SPEED_OF_LIGHT < 1
+    expected = [code_of("AFK"[i % 3]) for i in range(n)]
+    np.testing.assert_allclose(codes_of(spectra), expected, atol=0.5)
 
 
 def _fits(made: Table) -> bytes:

@@ -1,13 +1,17 @@
-"""A small table of types with its spectra, and a server over it without a network."""
+"""A small table of types with its spectra, and servers over it."""
 
 from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import Thread
 
 import numpy as np
 import polars as pl
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
-from spectype.web.app import make_app
+from spectype.web.app import listen, make_app
 from spectype.web.desk import open_desk
 
 TOKEN = "a-token-for-tests-only"
@@ -48,6 +52,27 @@ def make_table(n: int) -> pl.DataFrame:
         },
         schema_overrides={"error": pl.String},
     )
+
+
+@contextmanager
+def hosted(path):
+    """A server of this process, which starts quicker: its address, and how to end it."""
+    bound = listen("127.0.0.1", 0)
+    port = bound.getsockname()[1]
+    app = make_app(open_desk(path), token=TOKEN, port=port)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = Thread(target=server.run, kwargs={"sockets": [bound]})
+
+    def end():
+        server.should_exit = server.force_exit = True
+        thread.join(20)
+        bound.close()
+
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}/?token={TOKEN}", end
+    finally:
+        end()
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ import io
 import numpy as np
 import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
 from spectype.cli import run
-from tests.web.conftest import spectrum_text
+from spectype.web.app import make_app
+from spectype.web.desk import open_desk
+from tests.web.conftest import BASE, TOKEN, make_table, spectrum_text
 
 
 def test_facts_lines_and_openapi(client):
@@ -55,6 +58,33 @@ def test_decisions_select_rows_and_are_exported(client):
     selected = client.get("/api/export?type=O&format=csv").text
     assert selected.count("spectra/") == 4
     assert client.post("/api/undo", json={"reviewer": "Ada"}).json()["undone"]["path"]
+
+
+def test_two_servers_on_one_review_show_each_others_decisions(client, results):
+    app = make_app(open_desk(results), token=TOKEN)
+    with TestClient(app, base_url=BASE, headers={"authorization": f"Bearer {TOKEN}"}) as second:
+        for at, reviewer, verdict in ((client, "Ada", "accept"), (second, "Ben", "reject")):
+            said = {"row": 2, "key": f"key-of-{reviewer}", "reviewer": reviewer, "verdict": verdict}
+            assert at.post("/api/decisions", json=said).status_code == 200
+        for at in (client, second):
+            told = at.get("/api/spectra/2").json()["decisions"]
+            assert {d["reviewer"]: d["verdict"] for d in told} == {"Ada": "accept", "Ben": "reject"}
+            found = at.get("/api/agreement?one=Ada&other=Ben").json()
+            assert (found["n"], found["same"]) == (1, 0)
+
+
+def test_a_result_of_another_version_is_shown_as_far_as_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    few = make_table(5).select("path", "type", "subclass").with_columns(later=pl.lit([1.5]))
+    few.write_parquet(tmp_path / "old.parquet")
+    app = make_app(open_desk(tmp_path / "old.parquet"), token=TOKEN)
+    with TestClient(app, base_url=BASE, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        assert client.get("/api/rows?type=O").json()["total"] == 1
+        refused = client.get("/api/rows?flags=LOW_SNR")
+        assert refused.status_code == 400 and "no column 'flags'" in refused.json()["error"]
+        assert client.get("/api/confusion").status_code == 400
+        said = {"row": 0, "key": "0123456789", "reviewer": "Ada", "verdict": "accept"}
+        assert client.post("/api/decisions", json=said).json()["label"] == "O6"
 
 
 def test_a_sent_file_gets_the_row_of_classify(client):

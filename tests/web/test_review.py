@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import polars as pl
 import pytest
@@ -72,6 +76,49 @@ def test_a_file_that_is_no_review_is_refused_and_left_alone(tmp_path):
     with pytest.raises(DataError, match="cannot be used"):
         Review(path)
     assert path.read_bytes() == b"something else " * 100
+
+
+def test_a_locked_file_is_waited_for_and_then_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("spectype.web.review._PATIENCE", 0.05)
+    review = Review(tmp_path / "r.sqlite")
+    review.add(decision(1), ROW)
+    with closing(sqlite3.connect(review.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert len(review.all()) == 1  # it can be read all the while
+        with pytest.raises(DataError, match=r"locked.*--review"):
+            review.add(decision(2), ROW)
+        other.execute("ROLLBACK")
+    assert review.add(decision(2), ROW)["id"] == 2
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot be used.*folder writable"):
+        Review(tmp_path / "file" / "r.sqlite").add(decision(1), ROW)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every file")
+def test_a_read_only_file_is_named(tmp_path):
+    Review(tmp_path / "r.sqlite").add(decision(1), ROW)
+    (tmp_path / "r.sqlite").chmod(0o400)
+    with pytest.raises(DataError, match="cannot be used"):
+        Review(tmp_path / "r.sqlite").add(decision(2), ROW)
+
+
+def test_on_a_full_disk_what_was_answered_is_kept(tmp_path):
+    review, kept = Review(tmp_path / "r.sqlite"), 0
+    review.add(decision(0), ROW)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, hard))  # of any file, as a full disk would
+    try:
+        with pytest.raises(DataError, match="disk full"):
+            for kept in range(1, 2000):
+                review.add(decision(kept, note="x" * 1900), ROW | {"path": f"{kept}.fits"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    found = [d["key"] for d in Review(review.path).all()]
+    assert found == [f"key-{i:06}" for i in range(kept)] and kept > 5
+    assert review.add(decision(kept), ROW)["id"]  # and there is room again
 
 
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path):

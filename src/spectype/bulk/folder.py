@@ -249,11 +249,8 @@ class Results:
 
 def identity(model: Any, settings: Mapping[str, Any], table: list[str]) -> dict[str, Any]:
     """What rows of one folder have in common: model, settings and columns."""
-    content = hashlib.sha256()
-    for part in ("model.json", "model.onnx"):
-        content.update((model.folder / part).read_bytes())
     return {
-        "model": {"name": model.name, "sha256": content.hexdigest()},
+        "model": {"name": model.name, "sha256": model.checksum},
         "settings": dict(settings),
         "table": table,
     }

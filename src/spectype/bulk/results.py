@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectype.bulk.folder import PLAN, Piece, Results, digest, read_piece
-from spectype.classify.output import check_output, is_table, write_table
+from spectype.classify import tables as forms
+from spectype.classify.output import check_output, is_table, suffix_of, write_table
 from spectype.classify.paths import is_archive
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path
@@ -168,20 +169,17 @@ def tables(path: str | Path) -> list[Path]:
 
 
 def scan(path: str | Path) -> pl.LazyFrame:
-    """Rows of results, lazily: of a folder, or of a .parquet, .csv or .fits table."""
+    """Rows of results, lazily: of a folder, or of a table in any format that `classify` writes."""
     import polars as pl
 
     found = tables(path)
-    if found[0].suffix == ".parquet":
+    suffix = suffix_of(found[0])
+    if suffix == ".parquet":
         return pl.scan_parquet(found)
-    if found[0].suffix == ".csv":
+    if suffix in (".csv", ".csv.gz"):
         text = {"path": pl.String, "obsid": pl.String, "error": pl.String, "notes": pl.String}
         return pl.scan_csv(found[0], schema_overrides=text, infer_schema_length=10_000)
-    from astropy.table import Table
-
-    frame = Table.read(found[0])
-    frame.convert_bytestring_to_unicode()
-    return pl.DataFrame({name: frame[name].tolist() for name in frame.colnames}).lazy()
+    return forms.read_table(found[0]).lazy()
 
 
 def merge(folders: Sequence[str | Path], output: str | Path, *, partial: bool = False) -> int:
@@ -192,7 +190,7 @@ def merge(folders: Sequence[str | Path], output: str | Path, *, partial: bool = 
     folders : sequence of path-like
         Results of one model and of the same settings.
     output : path-like
-        .parquet and .csv are written piece by piece, .fits from memory.
+        .parquet and .csv are written piece by piece, other formats from memory.
     partial : bool
         Join what is there although work is left.
 
@@ -213,23 +211,29 @@ def merge(folders: Sequence[str | Path], output: str | Path, *, partial: bool = 
                 path=results.folder,
                 remedy="run classify again with the same options, or merge --partial",
             )
-    write(target, [path for results in opened for path in tables(results.folder)])
+    plan = opened[0].plan
+    about = forms.provenance(
+        model=plan["model"]["name"], checksum=opened[0].model, system=plan["settings"]["system"]
+    )
+    write(target, [path for results in opened for path in tables(results.folder)], about=about)
     return sum(piece.rows for results in opened for piece in _all(results))
 
 
-def write(target: Path, pieces: list[Path]) -> None:
-    """Write pieces as one table: .parquet and .csv piece by piece, .fits from memory."""
+def write(target: Path, pieces: list[Path], *, about: forms.Provenance) -> None:
+    """Write pieces as one table: .parquet and .csv piece by piece, other formats from memory."""
     import polars as pl
 
     frame = pl.scan_parquet(pieces)
-    if target.suffix == ".fits":
-        write_table(frame.collect(), target)
+    suffix = suffix_of(target)
+    if suffix not in (".csv", ".parquet"):
+        write_table(frame.collect(), target, about=about)
         return
     with atomic_path(target) as temporary:
-        if target.suffix == ".csv":
+        if suffix == ".csv":
             frame.sink_csv(temporary)
         else:
-            frame.sink_parquet(temporary)
+            said = forms.parquet_metadata(frame.collect_schema(), about=about)
+            frame.sink_parquet(temporary, metadata=said)
 
 
 def _all(results: Results) -> Iterator[Piece]:

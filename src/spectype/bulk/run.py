@@ -28,6 +28,7 @@ from spectype.classify.batch import ClassifyConfig, output_schema
 from spectype.classify.output import check_output, without_output
 from spectype.classify.paths import find, no_files
 from spectype.classify.runtime import SYSTEMS, load_model
+from spectype.classify.tables import provenance
 from spectype.core.errors import Interrupted, UsageError
 from spectype.core.files import MANIFEST, check_writable_folder, write_manifest
 from spectype.core.names import as_text
@@ -89,7 +90,14 @@ def classify(
     except OtherRun:  # what an earlier run with other files or settings left
         shutil.rmtree(parts)
         return classify(paths, output, config=config, size=size)
-    write(target, tables(parts))
+    plan = Results(parts).plan
+    write(
+        target,
+        tables(parts),
+        about=provenance(
+            model=plan["model"]["name"], checksum=plan["model"]["sha256"], system=config.system
+        ),
+    )
     shutil.rmtree(parts)
     return done
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
+from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from spectype.catalogue.columns import ROW, present_snr, snr_column
@@ -72,7 +73,7 @@ class SampleConfig:
     where: str | None = None
     one_per_star: bool = False
     balance: bool = False
-    include_ob: bool = True
+    include_ob: Annotated[bool, Parameter(negative="--no-include-ob")] = True
     lines_per_file: int | None = None
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
     radius: float = 3.0

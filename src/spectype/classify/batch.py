@@ -15,15 +15,15 @@ import numpy as np
 
 from spectype.classify import columns
 from spectype.classify.columns import digits, schema
-from spectype.classify.quality import LEAST_COVERAGE
-from spectype.classify.runtime import DEFAULT, Model
+from spectype.classify.quality import coverage_faults
+from spectype.classify.runtime import DEFAULT, Model, System
 from spectype.classify.velocity import velocity_schema, with_velocity
 from spectype.core.errors import SpectypeError
-from spectype.core.grid import aligned, place
+from spectype.core.grid import Medium, aligned, place
 from spectype.core.indices import measure
 from spectype.core.lines import INDICES
 from spectype.core.names import as_text
-from spectype.core.spectra import FloatArray, Spectra, concatenate
+from spectype.core.spectra import Spectra, concatenate
 from spectype.dataset.preprocess import BadPixels, run_chain
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class ClassifyConfig:
     model : str
         A shipped model, or the folder of a model or run.
     system : str
-        ``mk`` or ``survey``.
+        Whose types: the MK system, or the survey's pipeline.
     frame : str, optional
-        ``air`` or ``vacuum`` for files that do not say which their wavelengths are.
+        Frame of the wavelengths of files that do not say.
     columns : str, optional
         Columns of tables without conventional names, like ``wave=LAM,flux=F,error=DF``, or their
         numbers from 0: ``wave=0,flux=1``.
@@ -63,8 +63,8 @@ class ClassifyConfig:
     """
 
     model: str = DEFAULT
-    system: str = "mk"
-    frame: str | None = None
+    system: System = "mk"
+    frame: Medium | None = None
     columns: str | None = None
     unit: str | None = None
     workers: int | None = None
@@ -151,7 +151,8 @@ def classify_files(files: Sequence[File], model: Model, config: ClassifyConfig) 
 
 
 def _read(file: File, config: ClassifyConfig) -> Spectra:
-    from spectype.surveys import read, read_bytes
+    from spectype.classify.given import read
+    from spectype.surveys import read_bytes
 
     said: dict[str, Any] = {"frame": config.frame, "columns": config.columns, "unit": config.unit}
     if file.data is None:
@@ -211,36 +212,6 @@ def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
     found = pl.concat([pl.DataFrame(schema=output_schema(config)), *tables, *batch.errors])
     places = raw.places + done.places + batch.error_places
     return found if places == sorted(places) else found[np.argsort(places)]
-
-
-def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
-    """Why spectra cannot be typed: no good pixel, or too little of the model's `grid` [Angstrom].
-
-    Parameters
-    ----------
-    spectra : Spectra
-        As read.
-    ready : Spectra
-        The same on the grid.
-    grid : ndarray, shape (n_pix,)
-        What the model sees.
-    """
-    faults: list[str | None] = [None] * len(spectra)
-    if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
-        return faults  # the quick way for nearly all files: even one alone would cover enough
-    low, high = np.round(grid[[0, -1]], -2)
-    for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
-        wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
-        good = wave[~spectra.mask[i]]
-        if not good.size:
-            faults[i] = "has no good pixel"
-            continue
-        apart = good[-1] < grid[0] or good[0] > grid[-1]
-        faults[i] = (
-            f"{'no' if apart else 'too little'} overlap with {low:.0f}-{high:.0f} A: "
-            f"its good pixels span {good[0]:.0f}-{good[-1]:.0f} A"
-        )
-    return faults
 
 
 def measure_indices(spectra: Spectra) -> pl.DataFrame:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from spectype.classify.runtime import DEFAULT
+from spectype.classify.runtime import DEFAULT, System
+from spectype.core.grid import Medium
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,8 +19,8 @@ def classify(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     model: str = DEFAULT,
-    system: str = "mk",
-    frame: str | None = None,
+    system: System = "mk",
+    frame: Medium | None = None,
     columns: str | None = None,
     unit: str | None = None,
     indices: bool = False,
@@ -41,7 +42,13 @@ def classify(
 
     Examples
     --------
-    >>> table = classify("spec-*.fits.gz")  # doctest: +SKIP
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "star.csv"
+    >>> rows = [f"{3800 + 2 * i},{1 + 0.01 * (i % 7)},0.02" for i in range(2000)]
+    >>> _ = path.write_text("wave,flux,error\\n" + "\\n".join(rows))
+    >>> table = classify([path, "gone.fits"])
+    >>> table["error"].to_list()
+    [None, 'does not exist (was it moved or deleted? check the path)']
     """
     import polars as pl
 

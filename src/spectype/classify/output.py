@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from spectype.classify import tables
 from spectype.classify.columns import COLUMNS
+from spectype.classify.tables import Provenance
 from spectype.core.errors import UsageError
 from spectype.core.files import atomic_path, check_writable
 from spectype.core.names import as_text, twins
@@ -18,9 +20,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 log = logging.getLogger("spectype")
-SUFFIXES = (".csv", ".parquet", ".fits")
+#: Formats by the end of a name, in capitals too; the longest first.
+SUFFIXES = (".csv.gz", ".csv", ".parquet", ".fits", ".vot", ".ecsv")
+_FIELD = re.compile(r"<FIELD\b[^>]*?\bname=\"([^\"]+)\"")
 #: By these a table is known as ours; later columns have come one by one.
 _FIRST = COLUMNS[: COLUMNS.index("error") + 1]
+
+
+def suffix_of(path: str | Path) -> str | None:
+    """Which of `SUFFIXES` a name ends in, however it is written; None for any other."""
+    name = Path(path).name.lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
 def check_output(output: str | Path) -> Path:
@@ -33,7 +43,7 @@ def check_output(output: str | Path) -> Path:
         if it cannot be written, or its suffix is unknown.
     """
     target = check_writable(output)
-    if target.suffix not in SUFFIXES:
+    if suffix_of(target) is None:
         raise UsageError(
             f"unknown format {target.suffix!r}", path=target, remedy=f"use {' '.join(SUFFIXES)}"
         )
@@ -75,44 +85,66 @@ def is_table(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as handle:
-            head = handle.read(4096)
-        if head.startswith(b"PAR1"):
-            import polars as pl
-
-            names = list(pl.read_parquet_schema(path))
-        elif head.startswith(b"SIMPLE  ="):
-            from astropy.io import fits
-
-            with fits.open(path) as hdus:
-                names = hdus[1].columns.names if len(hdus) == 2 else []
-        else:
-            names = head.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
+            head = handle.read(1 << 16)
+        names = _first_names(path, head)
     except Exception:  # what cannot be read is none of ours, whatever is wrong with it
         log.debug("%s is no table of types", path, exc_info=True)
         return False
     return tuple(names[: len(_FIRST)]) == _FIRST
 
 
-def write_table(table: pl.DataFrame, target: Path) -> None:
-    """Write the table atomically in the format of the suffix."""
+def _first_names(path: Path, head: bytes) -> list[str]:
+    """Names of the columns of a table that begins with the bytes `head`."""
+    if head.startswith(b"PAR1"):
+        import polars as pl
+
+        return list(pl.read_parquet_schema(path))
+    if head.startswith(b"SIMPLE  ="):
+        from astropy.io import fits
+
+        with fits.open(path) as hdus:
+            return list(hdus[1].columns.names) if len(hdus) == 2 else []
+    if head.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as handle:
+            head = handle.read(1 << 14)
+    text = head.decode("utf-8", "replace")
+    if text.startswith("<?xml"):
+        return _FIELD.findall(text)
+    if text.startswith("# %ECSV"):
+        return next((line for line in text.splitlines() if not line.startswith("#")), "").split()
+    return text.split("\n", 1)[0].strip().split(",")
+
+
+def write_table(table: pl.DataFrame, target: Path, *, about: Provenance | None = None) -> None:
+    """Write the table atomically in the format of the suffix.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Rows of results.
+    target : Path
+        Its name ends in one of `SUFFIXES`.
+    about : mapping of str to str, optional
+        From `tables.provenance`; every format but CSV holds it.
+    """
+    suffix = suffix_of(target)
     with atomic_path(target) as temporary:
-        if target.suffix == ".csv":
+        if suffix == ".csv":
             table.write_csv(temporary)
-        elif target.suffix == ".parquet":
-            table.write_parquet(temporary)
+        elif suffix == ".csv.gz":
+            # Without name and time in it: the same bytes every time.
+            packed = gzip.GzipFile(
+                filename="", mode="wb", fileobj=(raw := temporary.open("wb")), mtime=0
+            )
+            with raw, packed as stream:
+                table.write_csv(stream)  # type: ignore[call-overload]
+        elif suffix == ".parquet":
+            table.write_parquet(
+                temporary, metadata=tables.parquet_metadata(table.schema, about=about)
+            )
+        elif suffix == ".vot":
+            tables.write_votable(table, temporary, about=about)
+        elif suffix == ".ecsv":
+            tables.write_ecsv(table, temporary, about=about)
         else:
-            _write_fits(table, temporary)
-
-
-def _write_fits(table: pl.DataFrame, path: Path) -> None:
-    from astropy.table import Table
-
-    columns = {}
-    for name in table.columns:
-        values = table[name]
-        if values.dtype.is_numeric():
-            columns[name] = values.to_numpy()
-        else:
-            text = [v.encode("ascii", "backslashreplace") for v in values.fill_null("").to_list()]
-            columns[name] = np.array(text or [b""], dtype=bytes)[: len(values)]
-    Table(columns).write(path, format="fits", overwrite=True)
+            tables.write_fits(table, temporary, about=about)

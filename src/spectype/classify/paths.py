@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from spectype.classify.given import n_spectra, split_row
 from spectype.core.errors import UsageError
 from spectype.core.names import as_path
 from spectype.dataset.build import is_spectrum_name
@@ -60,6 +61,8 @@ def _behind(path: str, *, beside: Path | None = None) -> Iterator[str]:
             raise UsageError(f"cannot be read: {error.strerror}", path=path[1:]) from error
     elif (mode := _mode(path)) is not None:
         yield from _in_folder(path) if stat.S_ISDIR(mode) else [path]
+    elif _mode(split_row(path)[0]) is not None:
+        yield path  # FILE[3], STORE[3]
     elif path.startswith("-"):
         raise UsageError(f"unknown option {path!r}", remedy="see spectype classify --help")
     elif beside is not None and _mode(str(beside / path)) is not None:
@@ -83,7 +86,10 @@ def _mode(path: str) -> int | None:
 
 
 def _in_folder(path: str) -> Iterator[str]:
-    """Spectra and archives of them at any depth, in the order of their names."""
+    """Spectra and archives of them at any depth, in the order of their names; a store's rows."""
+    if (n := n_spectra(path)) is not None:
+        yield from (f"{path}[{row}]" for row in range(n))
+        return
     inside = _walk(path)
     first = next(inside, None)
     if first is None:

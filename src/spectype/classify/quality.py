@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.flags import Flag
-from spectype.core.spectra import BoolArray, Spectra, row_medians, span
+from spectype.core.spectra import BoolArray, FloatArray, Spectra, row_medians, span
 
 Floats = NDArray[np.float64]
 ARM_STEP = 0.5  #: natural logarithm of a jump between the arms that no star has
@@ -87,7 +87,7 @@ def flags_of(
     coverage = good.mean(axis=1)
     first, last = span(good)
     holes = 1.0 - good.sum(axis=1) / np.maximum(last - first, 1)
-    level = np.nan_to_num(row_medians(ready.flux[:, ::4], good[:, ::4]))
+    level = row_medians(ready.flux[:, ::4], good[:, ::4])  # NaN, so no sign, without a good pixel
     inside = np.mod(code, 10.0)
     rules: Mapping[Flag, BoolArray] = {
         Flag.LOW_SNR: snr < 5,
@@ -105,3 +105,33 @@ def flags_of(
     for flag, on in rules.items():
         total |= np.where(on, int(flag), 0)
     return np.where(coverage < LEAST_COVERAGE, total & _SPECTRUM_BITS, total)
+
+
+def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
+    """Why spectra cannot be typed: no good pixel, or too little of the model's `grid` [Angstrom].
+
+    Parameters
+    ----------
+    spectra : Spectra
+        As read.
+    ready : Spectra
+        The same on the grid.
+    grid : ndarray, shape (n_pix,)
+        What the model sees.
+    """
+    faults: list[str | None] = [None] * len(spectra)
+    if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
+        return faults  # the quick way for nearly all files: even one alone would cover enough
+    low, high = np.round(grid[[0, -1]], -2)
+    for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
+        wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
+        good = wave[~spectra.mask[i]]
+        if not good.size:
+            faults[i] = "has no good pixel"
+            continue
+        apart = good[-1] < grid[0] or good[0] > grid[-1]
+        faults[i] = (
+            f"{'no' if apart else 'too little'} overlap with {low:.0f}-{high:.0f} A: "
+            f"its good pixels span {good[0]:.0f}-{good[-1]:.0f} A"
+        )
+    return faults

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectype.classify import columns
 from spectype.classify.columns import digits
+from spectype.classify.obtain import PARTS, folder_of, sha256
 from spectype.classify.posterior import Sequence70, calibrated, softmax, type_sets
-from spectype.classify.quality import LEAST_COVERAGE, flags_of, signal_to_noise
+from spectype.classify.quality import (
+    LEAST_COVERAGE,
+    coverage_faults,
+    flags_of,
+    signal_to_noise,
+)
+from spectype.classify.tables import provenance
 from spectype.core import kinds, mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import read_json
 from spectype.core.flags import names
-from spectype.core.spectra import Spectra, number
+from spectype.core.spectra import Spectra, concatenate, number
 from spectype.dataset.preprocess import BadPixels, Resample, from_data, run_chain
 
 if TYPE_CHECKING:
-    import polars as pl
+    from spectype.classify.given import Given
+    from spectype.classify.results import Results
 
 FORMAT = 5  #: of model.json
 _RELEASES = {4: "0.1 (tag first)"}  # spectype that reads an older format
-SHIPPED = Path(__file__).parent / "models"
 DEFAULT = "standard"
-SYSTEMS = ("mk", "survey")
+System = Literal["mk", "survey"]
+SYSTEMS: tuple[System, ...] = ("mk", "survey")
 OUTPUTS = ("sequence", "survey", "luminosity", "kind")  #: of the network, in this order
+WEIGHTS = "weights_sha256"  #: of the card: SHA-256 of model.onnx
 BATCH = 64
 
 
@@ -76,6 +85,12 @@ class Model:
     """A trained model: its card's facts and its network.
 
     Use `load_model`. ``threads`` is the number of CPU threads of one prediction.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> model.name, model.wave.shape, model.card["seen"]
+    ('standard', (3904,), ['O', 'B', 'A', 'F', 'G', 'K', 'M'])
     """
 
     folder: Path
@@ -156,15 +171,22 @@ class Model:
             seen=self.card["seen"],
         )
 
-    def predict(
-        self, spectra: Spectra, *, system: str = "mk", preprocess: bool = True
-    ) -> pl.DataFrame:
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the card and the weights together: what a table says it was typed by."""
+        content = hashlib.sha256()
+        for part in PARTS:
+            content.update((self.folder / part).read_bytes())
+        return content.hexdigest()
+
+    def predict(self, spectra: Given, *, system: str = "mk", preprocess: bool = True) -> Results:
         """Type spectra.
 
         Parameters
         ----------
-        spectra : Spectra
-            Any grid, any coverage, any flux unit.
+        spectra : Spectra, path-like, specutils object, or iterable of these
+            Any grid, any coverage, any flux unit. Paths as `spectype.read` takes them: a file,
+            ``FILE[3]``, a store.
         system : str
             ``mk`` for MK types; ``survey`` for what the survey's pipeline would have said.
         preprocess : bool
@@ -172,12 +194,40 @@ class Model:
 
         Returns
         -------
-        polars.DataFrame
-            One row a spectrum with the columns of `columns.COLUMNS`. Where nothing can be said,
-            ``type`` is empty and the flags say why.
+        Results
+            A polars data frame: one row a spectrum with the columns of `columns.COLUMNS`. Where
+            nothing can be said, ``type`` is empty, and the flags and ``error`` say why.
+
+        Raises
+        ------
+        ArgumentError
+            If `spectra` is none of these.
+        ReadError
+            If a file cannot be read. `spectype.classify` makes that a row with an error.
+
+        Examples
+        --------
+        >>> from spectype import from_arrays
+        >>> star = from_arrays(range(3800, 8800, 2), [1.0, 1.1] * 1250, frame="vacuum")
+        >>> load_model().predict([star, star])["flag_names"].to_list()[0].split()[0]
+        'NO_ERRORS'
         """
-        ready = run_chain(spectra, self.chain) if preprocess else spectra
-        return columns.table(self.rows(ready, system=system))
+        from spectype.classify.given import batches
+        from spectype.classify.results import Results
+
+        found = batches(spectra)
+        ready = [run_chain(one, self.chain) if preprocess else one for one in found]
+        about = provenance(model=self.name, checksum=self.checksum, system=system)
+        if not ready:
+            return Results(schema=columns.schema())
+        rows = self.rows(concatenate(ready), system=system)
+        faults = [
+            fault
+            for one, on_grid in zip(found, ready)
+            for fault in coverage_faults(one, on_grid, self.wave)
+        ]
+        rows["error"] = [own or said for own, said in zip(faults, rows["error"])]
+        return Results.of(rows, about)
 
     def rows(self, ready: Spectra, *, system: str = "mk") -> dict[str, list[Any]]:
         """Columns of `predict` for spectra that have been through the model's chain."""
@@ -243,29 +293,31 @@ class Model:
 
 
 def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
-    """Load a shipped model by name, or a model's or run's folder.
+    """Load a shipped model by name, a model's or run's folder, a zip archive or an address.
 
     Parameters
     ----------
     name : str or path
-        Name of a shipped model, or a folder with ``model.json`` and ``model.onnx``.
+        Name of a shipped model; a folder with ``model.json`` and ``model.onnx``; a ``.zip`` of
+        one; or ``https://.../model.zip#sha256=HEX``, which is fetched once, checked, and kept in
+        a cache (``SPECTYPE_CACHE``). Nothing in a model is ever run as a program.
     threads : int
         CPU threads of a prediction; 0 takes all cores.
 
     Raises
     ------
     UsageError
-        If there is no such model. DataError if it is incomplete, of another version, not ours.
+        If there is no such model, or an address names no checksum.
+    DataError
+        If it is incomplete, of another version, not ours, or its weights are not the card's.
+
+    Examples
+    --------
+    >>> load_model()
+    Model('standard', 3904 pixels, 3700-9089 A)
     """
-    folder = Path(name)
-    if not folder.is_dir():
-        known = sorted(p.name for p in SHIPPED.iterdir() if (p / "model.json").exists())
-        if os.sep in str(name) or str(name) not in known:
-            raise UsageError(
-                f"no model {str(name)!r}", remedy=f"a folder, or one of: {', '.join(known)}"
-            )
-        folder = SHIPPED / str(name)
-    for part in ("model.json", "model.onnx"):
+    folder = folder_of(name)
+    for part in PARTS:
         if not (folder / part).is_file():
             raise DataError(
                 f"is not a complete model: it has no {part}",
@@ -282,5 +334,13 @@ def load_model(name: str | Path = DEFAULT, *, threads: int = 0) -> Model:
             remedy=f"export it again, or install spectype {_RELEASES[found]}, which reads it"
             if (found := card.get("format")) in _RELEASES
             else "export it again, or install the version that wrote it",
+        )
+    # Models that were exported before cards had a checksum have none.
+    said = card.get(WEIGHTS)
+    if said is not None and said != sha256(folder / "model.onnx"):
+        raise DataError(
+            "does not have the checksum that its card says",
+            path=folder / "model.onnx",
+            remedy="the file is damaged or of another model: fetch or export it again",
         )
     return Model(folder=folder, card=card, threads=threads)

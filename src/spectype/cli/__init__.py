@@ -40,7 +40,7 @@ def build_app(verb: str = "") -> object:
     The list of verbs takes its lines from here, so that it imports nothing; `verb`, the one in
     use, brings its own help.
     """
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     import spectype
 
@@ -55,6 +55,10 @@ def build_app(verb: str = "") -> object:
         # The list of verbs needs no Markdown, which costs a quarter of its time to import.
         help_format="markdown" if verb else "plaintext",
         suppress_keyboard_interrupt=False,  # `run` says how to go on
+        # An option for each way to give nothing would be noise: --empty-quota, --no-overwrite.
+        default_parameter=Parameter(
+            negative_iterable=(), negative_bool=(), show_default=worth_saying
+        ),
     )
     for name, (target, line) in VERBS.items():
         if name == verb:
@@ -65,6 +69,14 @@ def build_app(verb: str = "") -> object:
         help="Set up completion for this shell (bash, zsh, fish)."
     )
     return app
+
+
+def worth_saying(default: object) -> object:
+    """A default as help shows it: none where it is nothing."""
+    nothing = default is False or default is None or default in ("", (), [])
+    if isinstance(default, tuple) and default:
+        return " ".join(str(part) for part in default)
+    return None if nothing else default
 
 
 def take_config(arguments: list[str]) -> tuple[list[str], str | None]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from spectype.cli.catalogue import bench as catalogue
+
 if TYPE_CHECKING:
+    from spectype.bench.contest import Speed
     from spectype.bench.read import ReadSpeed
 
+Json = Annotated[bool, Parameter(name="--json", negative="")]
 app = App(name="bench", help="Measure speed against named alternatives.")
-app.command("spectype.cli.catalogue:bench", name="catalogue")
+Device = Literal["auto", "cpu", "cuda"]
+app.command(catalogue, name="catalogue")
 
 
 @app.command
@@ -20,7 +25,7 @@ def read(
     *paths: Path,
     n: int = 300,
     rounds: int = 5,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_: Json = False,
 ) -> int:
     """Measure how fast spectra are read, next to astropy and to decompression alone.
 
@@ -57,7 +62,7 @@ def classify(
     n: int = 1000,
     rounds: int = 5,
     against: Path | None = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_: Json = False,
 ) -> int:
     """Measure how fast files become rows of types on one core.
 
@@ -99,9 +104,9 @@ def gan(
     *,
     steps: int = 20,
     rounds: int = 5,
-    device: str = "auto",
+    device: Device = "auto",
     threads: int = 0,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_: Json = False,
 ) -> int:
     """Measure a training step of the reference GAN, next to the same recipe in plain torch.
 
@@ -140,6 +145,103 @@ def gan(
     ratio = speed.seconds["plain torch"] / speed.seconds["spectype"]
     by_processor = speed.processor["plain torch"] / speed.processor["spectype"]
     print(f"{ratio:.2f} times plain torch by the clock, {by_processor:.2f} by processor time")
+    return 0
+
+
+@app.command
+def preprocess(
+    *paths: Path,
+    n: int = 300,
+    rounds: int = 5,
+    moved: Annotated[bool, Parameter(negative="")] = False,
+    json_: Json = False,
+) -> int:
+    """Measure how fast spectra, once read, come onto the network's pixels and scale.
+
+    As `classify` does it, sixty-four at a time; the same chain one by one; by numpy.interp, the
+    plain way; resampled by specutils where that is installed; and a bare copy of the arrays.
+
+    Example: `spectype bench preprocess raw/ --moved`
+
+    Parameters
+    ----------
+    paths
+        Folders (searched to any depth) or files, gzipped LAMOST spectra.
+    n
+        Number of files, evenly spread over those found.
+    rounds
+        Rounds; the best counts.
+    moved
+        Shift the wavelengths by half a pixel, so that all must be resampled.
+    json_
+        Print JSON instead of a table.
+    """
+    from spectype.bench.preprocess import measure
+    from spectype.bench.read import find_files
+
+    return _say(measure(find_files(paths, n=n), rounds=rounds, moved=moved), json_)
+
+
+@app.command
+def infer(*, n: int = 512, rounds: int = 5, json_: Json = False) -> int:
+    """Measure how fast the shipped network is, on one thread.
+
+    Beside it: one spectrum at a time, the same weights in torch, and its multiplications as one
+    product of matrices, which is the least that this processor can do them in.
+
+    Example: `spectype bench infer`
+
+    Parameters
+    ----------
+    n
+        Spectra a round.
+    rounds
+        Rounds; the best counts.
+    json_
+        Print JSON instead of a table.
+    """
+    from spectype.bench.infer import measure
+
+    return _say(measure(n=n, rounds=rounds), json_)
+
+
+@app.command
+def train(*, steps: int = 5, rounds: int = 3, batch: int = 64, json_: Json = False) -> int:
+    """Measure a step of the standard recipe's training, on one thread.
+
+    Beside it: its augmentation alone, and the same layers in plain torch with one cross entropy
+    and no augmentation; and the network's multiplications, forward and back, as one product of
+    matrices.
+
+    Example: `spectype bench train`
+
+    Parameters
+    ----------
+    steps
+        Steps a round.
+    rounds
+        Rounds; the best counts.
+    batch
+        Spectra a step.
+    json_
+        Print JSON instead of a table.
+    """
+    from spectype.bench.train import measure
+
+    return _say(measure(steps=steps, rounds=rounds, batch=batch), json_)
+
+
+def _say(speed: Speed, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(speed.as_dict(), indent=1))
+        return 0
+    print(", ".join(f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+                    for name, value in speed.about.items()))  # fmt: skip
+    for name, seconds in speed.seconds.items():
+        ratio = f"{speed.ratio[name]:8.2f} of ours" if name in speed.ratio else 16 * " "
+        floor = "  (the floor)" if name == speed.floor else ""
+        print(f"{name:42s}{1e3 * seconds:10.3f} ms a {speed.unit}{ratio}{floor}")
+    print(f"peak memory {speed.megabytes:.0f} MB, all together")
     return 0
 
 

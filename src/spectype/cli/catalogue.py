@@ -169,7 +169,7 @@ def sample(
 def bench(
     *,
     rows: int = 10_000_000,
-    pandas: bool = True,
+    pandas: Annotated[bool, Parameter(negative="--no-pandas")] = True,
     pandas_writes: Annotated[bool, Parameter(negative="")] = False,
     folder: Path | None = None,
     seed: int = 0,

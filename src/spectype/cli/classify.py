@@ -10,7 +10,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from spectype.bulk.run import classify as classify_paths
+from spectype.classify import columns
 from spectype.classify.batch import ClassifyConfig
+from spectype.core import flags
 from spectype.core.errors import UsageError
 
 
@@ -19,7 +21,10 @@ def classify(
     output: Annotated[str, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)] = "-",
     shard_size: int = 4096,
     dask: str | None = None,
-    config: Annotated[ClassifyConfig, Parameter(name="*")] = ClassifyConfig(),  # noqa: B008
+    describe: Annotated[bool, Parameter(negative="")] = False,
+    config: Annotated[ClassifyConfig, Parameter(name="*", group="Reading and typing")] = (
+        ClassifyConfig()  # noqa: B008
+    ),
 ) -> int:
     """Type spectra: one row a spectrum, with probabilities, subclass, class, sets and flags.
 
@@ -33,15 +38,22 @@ def classify(
     Parameters
     ----------
     paths
-        Files, folders (recursive), globs, @list.txt, or - for a list on stdin.
+        Files, folders (recursive), globs, @list.txt, or - for a list on stdin; FILE[3] is the
+        fourth spectrum of a file. Stores and tables of samples, too.
     output
-        .csv, .parquet or .fits file; - writes CSV to stdout. A folder (NAME/) takes parquet
-        shards: any number of spectra in little memory; without PATHS its own list goes on.
+        .csv, .csv.gz, .parquet, .fits, .vot (VOTable) or .ecsv file; - writes CSV to stdout. A
+        folder (NAME/) takes parquet shards: any number of spectra in little memory; without
+        PATHS its own list goes on.
     shard_size
         Inputs a shard of such a folder.
     dask
         Type the shards of a folder on a cluster: the address of a Dask scheduler, local, or slurm.
+    describe
+        Say what every column and flag means, and type nothing.
     """
+    if describe:
+        print("\n".join(["Columns", "", *columns.describe(), "", "Flags", "", *flags.describe()]))
+        return 0
     if config.workers is None:
         config = replace(config, workers=0)
     if dask is None:

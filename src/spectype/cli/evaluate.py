@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -36,7 +36,7 @@ class ReportConfig:
 
     store: Path | None = None
     out: Path | None = None
-    system: str = "mixed"
+    system: Literal["mixed", "mk", "survey"] = "mixed"
 
 
 Config = Annotated[ReportConfig, Parameter(name="*")]

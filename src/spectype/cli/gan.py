@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from spectype.cli.gan_judge import audit, evaluate
 from spectype.core.errors import UsageError
 from spectype.generate.recipes import GanConfig, GeneratorConfig, RefinedConfig
 
@@ -32,11 +33,11 @@ def train(
     leave_out: tuple[str, ...] | None = None,
     seed: int | None = None,
     split_seed: int | None = None,
-    device: str | None = None,
+    device: Literal["auto", "cpu", "cuda"] | None = None,
     threads: int | None = None,
-    reference: GanConfig = GanConfig(),  # noqa: B008
-    standard: GeneratorConfig = GeneratorConfig(),  # noqa: B008
-    refined: RefinedConfig = RefinedConfig(),  # noqa: B008
+    reference: Annotated[GanConfig, Parameter(group="Reference recipe")] = GanConfig(),  # noqa: B008
+    standard: Annotated[GeneratorConfig, Parameter(group="Standard recipe")] = GeneratorConfig(),  # noqa: B008
+    refined: Annotated[RefinedConfig, Parameter(group="Refined recipe")] = RefinedConfig(),  # noqa: B008
 ) -> int:
     """Train a generator on the real stars of a store; run the same command again to resume.
 
@@ -134,14 +135,14 @@ def sample(
     gan
         Folder of the generator.
     out
-        A folder for a store or files, or a file ending in .csv or .parquet for a table (one row a
-        spectrum, one column a wavelength).
+        A folder for a store or files; a file ending in .csv or .parquet for a table (one row a
+        spectrum, one column a wavelength); or one ending in .fits for a FITS table of spectra.
     n
         How many; the study wrote 1,278.
     code
         Decimal type code, 10 a type: O5 is 5, B0 is 10.
     type_
-        A type, of the subclasses at random: O, B.
+        A type, or several like OB, of their subclasses at random.
     subclass
         Of the type, one or a range: 5, 5-9.
     luminosity
@@ -162,7 +163,8 @@ def sample(
     overwrite
         Replace what an earlier call wrote there.
     """
-    from spectype.generate.samples import export_samples, write_samples
+    from spectype.dataset.fitsfile import is_fits_name
+    from spectype.generate.samples import export_samples, write_fits, write_samples
     from spectype.refine.order import Order
     from spectype.refine.registry import load_generator
 
@@ -174,6 +176,16 @@ def sample(
             "a table holds noise-free samples at rest",
             remedy="leave --snr, --ebv, --rv and --layout, or name a folder",
         )
+    if not (as_table or is_fits_name(out) or out.is_dir()) and out.suffix[1:].isalpha():
+        raise UsageError(
+            f"a file ending in {out.suffix} is not written",
+            path=out,
+            remedy="name a folder, or a .fits, .csv or .parquet file",
+        )
+    if seen and is_fits_name(out):
+        raise UsageError(
+            "exposures go into a folder", path=out, remedy="name one; --layout writes FITS files"
+        )
     generator = load_generator(gan)
     samples = order.draw(generator, n, seed=seed)
     name = re.sub(r"[^A-Za-z0-9._-]", "-", gan.resolve().name) or "gan"
@@ -182,6 +194,8 @@ def sample(
                  layout=layout, seed=seed, overwrite=overwrite)  # fmt: skip
     elif as_table:
         export_samples(samples, out, generator=name)
+    elif is_fits_name(out):
+        write_fits(samples, out, generator=name, snr=snr, seed=seed)
     else:
         write_samples(samples, out, generator=name, snr=snr, seed=seed, overwrite=overwrite)
     print(f"{n} synthetic spectra in {out}")
@@ -238,7 +252,7 @@ def table(
     store
         Folder of the store.
     out
-        File ending in .csv or .parquet.
+        File ending in .csv or .parquet, or in .fits for a FITS table of spectra.
     types
         Types, as letters: O, OB.
     resolving_power
@@ -260,8 +274,8 @@ def table(
     return 0
 
 
-app.command("spectype.cli.gan_judge:evaluate", name="evaluate")
-app.command("spectype.cli.gan_judge:audit", name="audit")
+app.command(evaluate)
+app.command(audit)
 
 
 def with_options(config: Config, options: dict[str, Any]) -> Config:

@@ -87,7 +87,7 @@ def evaluate(
         "samples": str(samples), "generator": str(gan or "-"), "recipe": recipe,
         "store of real spectra": str(real.folder), "held out": held_out, "seed": seed,
     }  # fmt: skip
-    title = f"Synthetic spectra of {samples.resolve().name}"
+    title = f"Synthetic spectra in {samples.resolve().name}/"
     print(f"report: {write_page(folder, judged, title=title, about=about)}")
     return 0
 

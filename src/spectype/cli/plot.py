@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from spectype.classify.runtime import System
 from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
+from spectype.draw.canvas import DPI, Width
 from spectype.draw.targets import (
     FigureConfig,
     Reading,
@@ -37,7 +39,7 @@ def spectrum(
     lines: str | None = None,
     redshift: float | None = None,
     smooth: int = 0,
-    typed: bool = True,
+    typed: Annotated[bool, Parameter(negative="--no-typed")] = True,
     config: Config = FigureConfig(),  # noqa: B008
 ) -> int:
     """Draw spectra: flux, errors, bad pixels, named lines, telluric bands, and the type.
@@ -80,7 +82,7 @@ def spectrum(
         )
         for _, one in items
     )
-    for path in write_figures(figures, targets):
+    for path in write_figures(figures, targets, width=config.width, dpi=config.dpi):
         print(path)
     return 3 if unread else 0
 
@@ -96,6 +98,8 @@ def compare(
     normalise: bool = False,
     names: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     title: str | None = None,
+    width: Width = "screen",
+    dpi: int = DPI,
     reading: Annotated[Reading, Parameter(name="*")] = Reading(),  # noqa: B008
 ) -> int:
     """Draw spectra of several files on one axis, in vacuum, at rest, scaled to each other.
@@ -125,10 +129,14 @@ def compare(
         Names for the legend, one a spectrum.
     title
         Heading.
+    width
+        Width of the figure: one or two columns of a journal (88, 180 mm), or for the screen.
+    dpi
+        Dots an inch of a PNG.
     reading
         What is said of the files.
     """
-    from spectype.draw.canvas import check_output, save
+    from spectype.draw.canvas import check_output, page, save
     from spectype.draw.compare import compare_figure
 
     _check_between(between)
@@ -139,17 +147,18 @@ def compare(
         raise UsageError(f"{len(names)} names for {len(chosen)} spectra", remedy="one name each")
     if fwhm is not None and fwhm <= 0:
         raise UsageError(f"a resolution of {fwhm:g} km/s is not positive")
-    figure = compare_figure(
-        chosen,
-        names=names,
-        types="" if lines == "none" else lines or _types_of_labels(chosen),
-        offset=offset,
-        fwhm=fwhm,
-        normalise=normalise,
-        between=between,
-        title=title,
-    )
-    print(save(figure, output))
+    with page(width):
+        figure = compare_figure(
+            chosen,
+            names=names,
+            types="" if lines == "none" else lines or _types_of_labels(chosen),
+            offset=offset,
+            fwhm=fwhm,
+            normalise=normalise,
+            between=between,
+            title=title,
+        )
+    print(save(figure, output, dpi=dpi))
     return 0
 
 
@@ -157,7 +166,7 @@ def compare(
 def explain(
     *files: str,
     average: Annotated[bool, Parameter(negative="")] = False,
-    system: str = "mk",
+    system: System = "mk",
     standards: Path | None = None,
     config: Config = FigureConfig(),  # noqa: B008
 ) -> int:
@@ -215,7 +224,7 @@ def explain(
             )
             for one, reason in found
         )
-    for path in write_figures(figures, targets):
+    for path in write_figures(figures, targets, width=config.width, dpi=config.dpi):
         print(path)
     return 3 if unread else 0
 

@@ -1,17 +1,20 @@
-"""``spectype results``: shards joined, checked, summed up."""
+"""``spectype results``: shards merged, checked, summed up, joined with a catalogue."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from spectype.core.errors import UsageError
+from spectype.core.sky import MATCH_RADIUS
 
-app = App(name="results", help="Join, check and sum up the shards that `classify` wrote.")
+app = App(
+    name="results", help="Merge, check and sum up what `classify` wrote; join it with a catalogue."
+)
 
 
 @app.command
@@ -31,7 +34,7 @@ def merge(
     folders
         Folders that `classify --output FOLDER/` wrote.
     output
-        .parquet, .csv or .fits file.
+        .csv, .csv.gz, .parquet, .fits, .vot or .ecsv file.
     partial
         Join what is there although shards are missing.
     """
@@ -79,6 +82,45 @@ def check(folder: Path) -> int:
     if found.finished < found.shards and not found.problems:
         print("not complete: the command that made it goes on where it stopped")
     return 1
+
+
+@app.command
+def join(
+    results: Path,
+    catalogue: Path,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    by: Literal["obsid", "position"] | None = None,
+    radius: float = MATCH_RADIUS,
+) -> int:
+    """Write the rows with the columns of a catalogue, of the same obsid or position.
+
+    Every row of the results stays, in its order; columns of the catalogue follow ours, and
+    have _catalogue behind a name that we have, too.
+
+    Example: `spectype results join types.parquet dr6_v2.csv.gz --output joined.fits`
+
+    Parameters
+    ----------
+    results
+        A folder of shards, or a table that `classify` wrote.
+    catalogue
+        CSV, FITS, VOTable, ECSV or parquet.
+    output
+        .csv, .csv.gz, .parquet, .fits, .vot or .ecsv file.
+    by
+        By default obsid where both tables have it, else position.
+    radius
+        Farthest separation of a match by position [arcsec].
+    """
+    from spectype.bulk.join import join as join_tables
+
+    found = join_tables(results, catalogue, output, by=by, radius=radius)
+    print(
+        f"{found.matched:,} of {found.rows:,} rows are in the catalogue, by {found.by}: {output}",
+        file=sys.stderr,
+    )
+    return 0 if found.matched else 1
 
 
 @app.command

@@ -23,6 +23,7 @@ def serve(
     port: int = 8642,
     model: str = DEFAULT,
     standards: Path | None = None,
+    synthetic: Path | None = None,
     review: Path | None = None,
     blind: Annotated[bool, Parameter(negative="")] = False,
     reading: Annotated[Reading, Parameter(name="*")] = Reading(),  # noqa: B008
@@ -38,7 +39,9 @@ def serve(
     Parameters
     ----------
     results
-        Table of classify: parquet, a folder of parquet, CSV, FITS or VOTable.
+        Table of classify: parquet, a folder of parquet, CSV, FITS or VOTable. Or the folder of
+        mine, a queue to be judged one after another; of a run that was evaluated, with its curves
+        and the spectra behind each cell of its confusion matrix; or of a store.
     host
         Address to listen on. Any but this machine's own needs the environment variable
         SPECTYPE_TOKEN with a token of 16 characters or more.
@@ -48,6 +51,8 @@ def serve(
         Model that types files, and draws the distribution along the sequence.
     standards
         Store of labelled library spectra to compare with.
+    synthetic
+        With a store: synthetic spectra (gan sample) to look at side by side with its own.
     review
         File of the decisions; by default RESULTS.review.sqlite.
     blind
@@ -76,6 +81,7 @@ def serve(
         print("spectype: whoever reads the network reads the token: http, no TLS", file=sys.stderr)
     opened = open_desk(
         results,
+        synthetic=synthetic,
         review=review,
         model=model,
         standards=standards,

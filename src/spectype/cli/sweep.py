@@ -18,7 +18,7 @@ def sweep(
     search: int = 0,
     seed: int = 1,
     split_seed: int = 0,
-    device: str = "auto",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
     reference: ReferenceConfig = ReferenceConfig(dense=512, epochs=40),  # noqa: B008
 ) -> int:

@@ -27,9 +27,9 @@ def train(
     synthetic: tuple[Path, ...] = (),
     generate: str = "OB",
     start_from: str = "",
-    train: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008
-    network: NetworkConfig = NetworkConfig(),  # noqa: B008
-    augment: AugmentConfig = AugmentConfig(),  # noqa: B008
+    train: Annotated[TrainConfig, Parameter(name="*", group="Training")] = TrainConfig(),  # noqa: B008
+    network: Annotated[NetworkConfig, Parameter(group="Network")] = NetworkConfig(),  # noqa: B008
+    augment: Annotated[AugmentConfig, Parameter(group="Augmentation")] = AugmentConfig(),  # noqa: B008
     **options: Any,
 ) -> int:
     """Train a network on a store; run the same command again to resume.
@@ -44,6 +44,9 @@ def train(
     epochs, batch and learning rate are under --reference; of the standard recipe's options it
     takes the split, the seeds, the device and the threads. Networks of other installed packages
     are recipes too, with their options under their name.
+
+    `torchrun --nproc-per-node 2 -m spectype train store/` trains on two processes, each with half
+    of every batch, and likewise on several nodes and GPUs.
 
     Parameters
     ----------
@@ -76,34 +79,41 @@ def train(
     """
     from spectype.dataset.store import Store
     from spectype.generate.fill import fill_rare
+    from spectype.learn import together
     from spectype.learn.export import export_model
     from spectype.learn.start import network_of
     from spectype.learn.training import train as train_network
 
-    data, folder = Store(store), out or Path("runs") / recipe
-    extra = [Store(place) for place in synthetic]
-    architecture = ARCHITECTURES.get(recipe)
-    config = network if recipe == STANDARD else options.get(recipe, architecture.config())
-    if start_from:
-        if recipe != STANDARD:
-            raise UsageError(f"the {recipe} recipe starts from nothing: leave out --start-from")
-        config = network_of(start_from)
-    if architecture.train is not None:
-        found = architecture.train(
-            data, folder, config=config, train=train, synthetic=extra, repeats=repeats
-        )
-        runs, said = found.runs, found.said
-    else:
-        if repeats != 1:
-            raise UsageError("--repeats belongs to --recipe reference")
-        if generate and not extra:
-            made = fill_rare(data, folder, train, types=generate)
-            extra = [] if made is None else [made]
-        made_of = Recipe(network=config, augment=augment, train=train, architecture=recipe)
-        run = train_network(
-            data, folder, recipe=made_of, synthetic=extra, start_from=start_from or None
-        )
-        runs, said = [run], ()
+    with together.joined():
+        data, folder = Store(store), out or Path("runs") / recipe
+        extra = [Store(place) for place in synthetic]
+        architecture = ARCHITECTURES.get(recipe)
+        config = network if recipe == STANDARD else options.get(recipe, architecture.config())
+        if start_from:
+            if recipe != STANDARD:
+                raise UsageError(f"the {recipe} recipe starts from nothing: leave out --start-from")
+            config = network_of(start_from)
+        if architecture.train is not None:
+            if together.count() > 1:
+                raise UsageError(
+                    f"the {recipe} recipe trains in one process", remedy="leave torchrun"
+                )
+            found = architecture.train(
+                data, folder, config=config, train=train, synthetic=extra, repeats=repeats
+            )
+            runs, said = found.runs, found.said
+        else:
+            if repeats != 1:
+                raise UsageError("--repeats belongs to --recipe reference")
+            if generate and not extra:
+                with together.first_before_others():
+                    made = fill_rare(data, folder, train, types=generate)
+                extra = [] if made is None else [made]
+            made_of = Recipe(network=config, augment=augment, train=train, architecture=recipe)
+            run = train_network(
+                data, folder, recipe=made_of, synthetic=extra, start_from=start_from or None
+            )
+            runs, said = [run] if together.rank() == 0 else [], ()
     for run in runs:
         model = export_model([run], data, run, name=name or run.resolve().name)
         if run == runs[-1]:
@@ -130,7 +140,10 @@ def _signature() -> inspect.Signature:
             default=architecture.config(),
             annotation=Annotated[
                 architecture.config,
-                Parameter(help=(architecture.config.__doc__ or "").partition("\n")[0]),
+                Parameter(
+                    help=(architecture.config.__doc__ or "").partition("\n")[0],
+                    group=f"Recipe {name}",
+                ),
             ],
         )
         for name, architecture in ARCHITECTURES.items()

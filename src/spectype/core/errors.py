@@ -53,6 +53,10 @@ class UsageError(SpectypeError):
     exit_code = 2
 
 
+class ArgumentError(UsageError, ValueError):
+    """An argument of a call from Python is wrong; its name is the ``path``."""
+
+
 class Interrupted(SpectypeError):
     """A signal ended the work; the exit status is the shell's, 128 and its number."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectype.core.spectra import Spectra
 
+Medium = Literal["air", "vacuum"]  #: what wavelengths are measured in
 SPEED_OF_LIGHT = 299_792.458  #: km/s, exact
 LOG_STEP = 1e-4  #: log10 step of LAMOST and SDSS pixels (69 km/s)
 _AIR_FROM = 2000.0  # below 2000 A spectra are given in vacuum by convention

@@ -33,6 +33,26 @@ _WORDS = {
 }
 
 
+#: What a person may call a spectrum that is no normal star, finer than `KINDS`, and the label that
+#: `mk.parse` reads as it.
+LABELS = {
+    "white dwarf": "WD",
+    "hot subdwarf": "sdB",
+    "carbon": "carbon",
+    "S star": "S",
+    "brown dwarf": "L",
+    "Wolf-Rayet": "WN",
+    "cataclysmic": "CV",
+    "emission": "emission",
+    "planetary nebula": "PN",
+    "binary": "binary",
+    "galaxy": "galaxy",
+    "quasar": "QSO",
+    "artefact": "unknown",
+    "unknown": "unknown",
+}
+
+
 def of_label(kind: str | None) -> str | None:
     """One of `KINDS` for the kind that a label was parsed to; None where it says nothing.
 

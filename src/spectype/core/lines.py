@@ -47,6 +47,12 @@ class Line:
     types: str
     main: bool
 
+    @property
+    def tag(self) -> str:
+        """Label with the wavelength where several lines share it: ``He II 4686``, ``Hα``."""
+        last = self.name.rsplit(" ", 1)[-1]
+        return f"{self.label} {last}" if last.isdecimal() else self.label
+
 
 @dataclass(frozen=True, slots=True)
 class Index:

@@ -42,7 +42,7 @@ def degrees(value: Any, *, hours: bool) -> float | None:
     """
     text = str(value).strip() if value is not None else ""
     try:
-        plain = float(text.replace(",", "."))
+        plain = float(text.replace(",", ".").replace("\u2212", "-"))
     except ValueError:
         match = _SEXAGESIMAL.fullmatch(text)
         if match is None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import spectype  # the package's door: what a batch offers of rooms above this one is behind it
+
 FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
+_SHOWN = ("path", "object", "survey", "obsid", "subclass")  # in a notebook, as far as known
+_MOST = 20  # rows there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Spectra:
     """A batch of spectra on pixels.
+
+    `spectype.from_arrays` makes one of arrays in any unit and order, and checks them;
+    `spectype.read` one of a file. ``spectra[3]`` and ``spectra[2:5]`` are batches again.
 
     Parameters
     ----------
@@ -41,6 +49,15 @@ class Spectra:
     ------
     ValueError
         If shapes disagree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flux = np.ones((3, 500), np.float32)
+    >>> wave = np.linspace(4000.0, 5000.0, 500)
+    >>> spectra = Spectra(wave=wave, flux=flux, ivar=100 * flux, mask=flux < 0)
+    >>> spectra[1:], float(spectra.snr()[0])
+    (Spectra(2 spectra, 500 pixels, 4000-5000 A), 10.0)
     """
 
     wave: NDArray[np.float64]
@@ -70,9 +87,11 @@ class Spectra:
     def __iter__(self) -> Iterator[Spectra]:
         return (self[i : i + 1] for i in range(len(self)))
 
-    def __getitem__(self, rows: slice | Sequence[int] | NDArray[np.integer[Any]]) -> Spectra:
-        """The batch of these rows (a slice, or row numbers)."""
-        index = np.arange(len(self))[rows]
+    def __getitem__(
+        self, rows: int | slice | Sequence[int] | NDArray[np.integer[Any]] | BoolArray
+    ) -> Spectra:
+        """The batch of these rows: a number (a batch of one), a slice, numbers, or a mask."""
+        index = np.atleast_1d(np.arange(len(self))[rows])
         return Spectra(
             wave=self.wave if self.wave.ndim == 1 else self.wave[index],
             flux=self.flux[index],
@@ -80,6 +99,41 @@ class Spectra:
             mask=self.mask[index],
             meta={name: [values[i] for i in index] for name, values in self.meta.items()},
         )
+
+    def __repr__(self) -> str:
+        one = len(self) == 1
+        return f"Spectra({len(self)} {'spectrum' if one else 'spectra'}, {self._extent()})"
+
+    def _extent(self) -> str:
+        if not self.flux.size:
+            return f"{self.n_pix} pixels"
+        return f"{self.n_pix} pixels, {self.wave.min():.0f}-{self.wave.max():.0f} A"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row a spectrum, of twenty at most."""
+        names = [n for n in _SHOWN if any(v is not None for v in self.meta.get(n, ()))]
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("", *names, "S/N", "good pixels"))
+        rows = []
+        for i, (snr, good) in enumerate(zip(self.snr()[:_MOST], ~self.mask[:_MOST])):
+            cells = [i, *(self.meta[name][i] for name in names)]
+            cells += ["" if np.isnan(snr) else f"{snr:.0f}", f"{good.mean():.0%}"]
+            said = ("" if cell is None else escape(str(cell)) for cell in cells)
+            rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in said)}</tr>")
+        more = f"<p>and {len(self) - _MOST} more</p>" if len(self) > _MOST else ""
+        title = escape(repr(self).removeprefix("Spectra(").removesuffix(")"))
+        return f"<p>{title}</p><table><tr>{head}</tr>{''.join(rows)}</table>{more}"
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the spectra; see `spectype.plot` for the options."""
+        return spectype.plot(self, **options)
+
+    def to_specutils(self) -> Any:
+        """The batch as a specutils ``SpectrumList``; see `spectype.to_specutils`."""
+        return spectype.to_specutils(self)
+
+    def write(self, path: Any) -> Any:
+        """Write the spectra to a FITS file; see `spectype.write_spectra`."""
+        return spectype.write_spectra(self, path)
 
     @property
     def n_pix(self) -> int:

@@ -17,11 +17,19 @@ from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.identifiers import identifier
 from spectype.core.names import as_text
+from spectype.core.spectra import number
 from spectype.dataset.paths import match_paths
 from spectype.dataset.tables import check_identifiers, read_table
 
 log = logging.getLogger("spectype")
 
+#: Columns of right ascensions in decimal hours.
+HOURS = (
+    "ra_hours", "ra_hour", "ra_hrs", "ra_hr", "ra_h", "rahours", "ra(h)", "ra (h)", "ra [h]",
+    "ra (hours)",
+)  # fmt: skip
+# Columns of parts of a position, as the catalogues of CDS have them.
+_PARTS = {"ra": ("rah", "ram", "ras"), "dec": ("de-", "ded", "dem", "des")}
 # What other tables call our columns; the first that is there is taken.
 COLUMNS = {
     "path": ("path", "file", "filename", "file_name", "filepath"),
@@ -36,8 +44,8 @@ COLUMNS = {
     "survey": ("survey", "library", "source"),
     "split": ("split",),
     "index": ("index", "row"),
-    "ra": ("ra", "raj2000", "objra", "ra_obs"),
-    "dec": ("dec", "dej2000", "decj2000", "objdec", "dec_obs"),
+    "ra": ("ra", "raj2000", "objra", "ra_obs", "ra_deg", "radeg", *HOURS),
+    "dec": ("dec", "dej2000", "decj2000", "objdec", "dec_obs", "dec_deg", "decdeg", "dedeg"),
     "redshift": ("redshift", "z"),
     "snr": ("snr", "snrg", "snr_g"),
     "synthetic": ("synthetic",),
@@ -92,6 +100,7 @@ class Matched:
     by_file: Mapping[str, dict[int | None, Label]]
     found: Counter[str] = field(default_factory=Counter)  #: spectra by path, by obsid, not found
     used: set[int] = field(default_factory=set)
+    empty: int = 0  #: labels without a type
 
     def find(self, meta: Mapping[str, Any]) -> Label | None:
         """The label of a spectrum with this metadata (``path``, ``index``, ``obsid``), or None."""
@@ -103,6 +112,7 @@ class Matched:
         self.found["none" if label is None else how] += 1
         if label is not None:
             self.used.add(id(label))
+            self.empty += not str(label["subclass"] or "").strip()
         return label
 
     def summary(self) -> str:
@@ -112,6 +122,8 @@ class Matched:
         count = total - self.found["none"]
         left = self.labels.n_rows - len(self.used)
         unused = f"; {left} of {self.labels.n_rows} labels matched no spectrum" if left else ""
+        if self.empty:
+            unused = f"; {self.empty} of the labels give no type: the header's stands{unused}"
         text = f"labels matched {count} of {total} spectra ({', '.join(ways) or 'none'})"
         return f"{text}, {self.found['none']} not found{unused}"
 
@@ -170,6 +182,7 @@ def read_labels(path: str | Path) -> Labels:
     by_obsid: dict[str, Label] = {}
     for row in table.to_dicts():
         label = {ours: row[theirs] for ours, theirs in found.items() if theirs}
+        label |= _position(label, row, found["ra"], lower)
         label["index"] = _row_number(label.get("index"), row.get("layout"))
         for name in ("obsid", "star_id"):
             label[name] = identifier(label.get(name))
@@ -179,6 +192,21 @@ def read_labels(path: str | Path) -> Labels:
         if label["obsid"] is not None:
             _add(by_obsid, label["obsid"], label, file, f"obsid {label['obsid']}")
     return Labels(file, by_path, by_obsid, len(table))
+
+
+def _position(
+    label: Label, row: Mapping[str, Any], ra: str | None, lower: Mapping[str, str]
+) -> Label:
+    """A position in hours, or in parts, as what `core.sky.degrees` reads."""
+    found: Label = {}
+    if ra is not None and ra.lower() in HOURS and (hours := number(label["ra"])) is not None:
+        found["ra"] = 15.0 * hours
+    for axis, parts in _PARTS.items():
+        if label.get(axis) is None and parts[-2] in lower and parts[-3] in lower:
+            said = [str(row[lower[part]] or "").strip() for part in parts if part in lower]
+            sign = said.pop(0) if axis == "dec" and parts[0] in lower else ""
+            found[axis] = sign.replace("+", "") + ":".join(said)
+    return found
 
 
 def _add(known: dict[Any, Label], key: Any, label: Label, file: Path, what: str) -> None:

@@ -74,10 +74,15 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _likeness(given: str, found: str) -> int:
-    """How much of a file's name is given: 3 all of it, 2 without compression, 1 the stem."""
+    """How much of a file's name is given: 6 all of it, 5 without compression, 4 the stem.
+
+    Less by 3 where they differ in case, as on systems that do not tell it.
+    """
+    if stem(given) != stem(found):
+        return _likeness(given.casefold(), found.casefold()) - 3
     if given == found:
-        return 3
-    return 2 if unpacked(given) == unpacked(found) else 1
+        return 6
+    return 5 if unpacked(given) == unpacked(found) else 4
 
 
 def match_paths(
@@ -113,11 +118,11 @@ def match_paths(
     by_stem: Mapping[str, list[tuple[Path, tuple[str, ...]]]] = defaultdict(list)
     for file in files:
         resolved = file.resolve()
-        by_stem[stem(resolved.name)].append((file, resolved.parts))
+        by_stem[stem(resolved.name).casefold()].append((file, resolved.parts))
     claims: dict[str, list[tuple[tuple[int, int], str]]] = defaultdict(list)
     for text in dict.fromkeys(texts):
         given = parts(text)
-        near = by_stem.get(stem(given[-1]), []) if given else []
+        near = by_stem.get(stem(given[-1]).casefold(), []) if given else []
         if near and (found := _meant(text, given, near, table)):
             claims[str(found[0])].append((found[1], text))
     return {file: _best(file, claim, table) for file, claim in claims.items()}
@@ -130,7 +135,7 @@ def _meant(
         if place.is_file():
             there = place.resolve().parts
             own = [file for file, components in near if components == there]
-            return (own[0], (len(there), 3)) if own else None
+            return (own[0], (len(there), 6)) if own else None
     scored = [
         ((_common(given, there), _likeness(given[-1], there[-1])), file) for file, there in near
     ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spectype.core.errors import DataError
+from spectype.core.kinds import LABELS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,9 +25,6 @@ SELECT path, obsid, verdict, label, kind, machine FROM decision WHERE id IN (
     SELECT max(id) FROM decision WHERE undone IS NULL GROUP BY path, reviewer
 ) ORDER BY path
 """
-# What the page's kinds are called where labels are parsed, if otherwise.
-_WORDS = {"artefact": "unknown", "hot subdwarf": "sdB", "S star": "S", "brown dwarf": "L",
-          "Wolf-Rayet": "WN"}  # fmt: skip
 
 
 def read_reviews(file: Path) -> pl.DataFrame:
@@ -81,4 +79,4 @@ def _label(verdict: str, label: str | None, kind: str, machine: str | None) -> s
         return None
     if verdict == "accept":
         return machine
-    return (label or None) if kind == "star" else _WORDS.get(kind, kind)
+    return (label or None) if kind == "star" else LABELS.get(kind, kind)

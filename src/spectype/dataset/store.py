@@ -8,6 +8,7 @@ marks a bad pixel), ``meta.parquet`` (a row a spectrum, in shard order) and, wri
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,7 @@ class Store:
     def __len__(self) -> int:
         return int(self._start[-1])
 
-    @property
+    @cached_property
     def meta(self) -> pl.DataFrame:
         """The metadata, a row a spectrum, with the row number in ``row``."""
         import polars as pl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+
+_HOURS = ("h", "hour", "hours", "hourangle", "hr")  # units of a right ascension
 
 
 def read_table(file: Path) -> pl.DataFrame:
@@ -41,6 +44,8 @@ def read_table(file: Path) -> pl.DataFrame:
             table = _from_astropy(data, "fits")
         elif data.startswith(b"# %ECSV"):
             table = _from_astropy(data, "ascii.ecsv")
+        elif data.startswith(b"PK\x03\x04"):
+            raise ValueError("it is a spreadsheet (.xlsx) or an archive")
         elif data.lstrip()[:5] == b"<?xml" or b"<VOTABLE" in data[:2000]:
             table = _from_astropy(data, "votable")
         else:
@@ -80,6 +85,8 @@ def _from_astropy(data: bytes, format: str) -> pl.DataFrame:
         if plain.dtype.kind in "OSU":
             series = pl.Series(name, [str(v) for v in plain], dtype=pl.String)
         else:
+            if str(values.unit) in _HOURS and name.lower().startswith("ra"):
+                plain = 15.0 * np.asarray(plain, np.float64)
             series = pl.Series(name, plain.astype(plain.dtype.newbyteorder("=")))
         columns[name] = pl.select(pl.when(~pl.Series(missing)).then(series)).to_series()
     return pl.DataFrame(columns)
@@ -100,6 +107,8 @@ def _from_text(data: bytes) -> pl.DataFrame:
         raise ValueError("it is no text")
     lines = text.splitlines(keepends=True)
     head = 0
+    if lines and re.fullmatch(r"sep=.\s*", lines[0]):  # spreadsheets take their separator from it
+        head = 1
     while head < len(lines) and (not lines[head].strip() or _is_comment(lines, head)):
         head += 1
     if head == len(lines):

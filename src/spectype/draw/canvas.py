@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from spectype.core.errors import UsageError
 from spectype.core.files import atomic_path, check_writable
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
+Width = Literal["one", "two", "screen"]
+#: Widths of one and of two columns of a journal's page [inch]: 88 and 180 mm.
+WIDTHS = {"one": 3.46, "two": 7.09}
+DPI = 160
+_page: ContextVar[float | None] = ContextVar("page", default=None)
 _BEGINNINGS = (b"\x89PNG", b"%PDF", b"<?xml", b"<svg")  # of files in these formats
 INK, GREY, PALE = "#1c2430", "#6b7480", "#d7dce2"
 ACCENT, SECOND = "#27589c", "#c2571a"
@@ -70,10 +76,29 @@ def style() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def page(width: Width) -> Iterator[None]:
+    """Make figures as wide as columns of a journal's page, their letters as large as on a screen.
+
+    Parameters
+    ----------
+    width : {"one", "two", "screen"}
+        One column, two, or as wide as a figure is by itself.
+    """
+    token = _page.set(WIDTHS.get(width))
+    try:
+        yield
+    finally:
+        _page.reset(token)
+
+
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size [inch], tied to no window."""
+    """An empty figure of this size [inch], or of the `page`'s width, tied to no window."""
     from matplotlib.figure import Figure
 
+    if (wanted := _page.get()) is not None:
+        # Letters do not shrink, so a narrower figure loses less height than width.
+        width, height = wanted, height * min(1.0, wanted / width) ** 0.5
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -120,7 +145,7 @@ def check_output(path: str | Path) -> Path:
     return target
 
 
-def save(figure: Figure, path: str | Path, *, dpi: int = 160) -> Path:
+def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
     """Write the figure atomically; the suffix (png, pdf, svg) decides the format."""
     target = check_output(path)
     kind = target.suffix.lower().lstrip(".")

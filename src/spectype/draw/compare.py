@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
-_COLOURS = ("#1c2430", "#c2571a", "#27589c", "#3c8a4d", "#8a4d9e", "#8c7a1c")
+COLOURS = ("#1c2430", "#c2571a", "#27589c", "#3c8a4d", "#8a4d9e", "#d2ab2e")
 _STEP = 5e-5  # log10; 34.5 km/s, finer than any of the surveys
 _CONTINUUM = 9000.0  # km/s, the Gaussian that --normalise divides by
 
@@ -84,10 +84,11 @@ def compare_figure(
             top = figure.add_subplot()
             top.set_xlabel("vacuum wavelength at rest [Å]")
         _draw_curves(top, wave, fluxes, labels, offset=offset)
-        top.set_ylabel("flux / continuum" if normalise else "flux / median of common range")
+        measured = "flux / continuum" if normalise else "flux / median of common range"
+        top.set_ylabel(f"{measured}\n+ {offset:g} a curve" if offset else measured)
         draw_telluric(top)
-        draw_lines(top, lines_of(types))
-        top.set_title(title or "", pad=8)
+        above = draw_lines(top, lines_of(types))
+        top.set_title(title or "", pad=8 + above)
     return figure
 
 
@@ -179,7 +180,7 @@ def _draw_curves(
     shown = []
     for i, (flux, label) in enumerate(zip(fluxes, labels, strict=True)):
         lifted = flux + offset * (len(fluxes) - 1 - i)
-        colour = _COLOURS[i % len(_COLOURS)]
+        colour = COLOURS[i % len(COLOURS)]
         axes.plot(wave, lifted, color=colour, lw=0.8, label=label, zorder=3 + i)
         shown.append(lifted)
         if offset:

@@ -71,6 +71,29 @@ def contents(parts: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
     return links, bodies
 
 
+def facts(about: Mapping[str, object]) -> str:
+    """A list of names and values; a mapping's own in words, nothing of what is empty."""
+    items = "".join(
+        f"<dt>{escape(str(name))}</dt><dd>{escape(_words(value))}</dd>"
+        for name, value in about.items()
+        if value not in (None, "", (), [], {})
+    )
+    return f"<dl>{items}</dl>"
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(_words, value))
+    return str(value)
+
+
+def flags_in_words(names: object) -> str:
+    """Names of flags as a page says them: ``low snr, partial coverage``."""
+    return ", ".join(name.lower().replace("_", " ") for name in str(names or "").split())
+
+
 def document(title: str, *, subtitle: str, header: str, main: str, css: str = "") -> str:
     """A whole page that needs no other file.
 

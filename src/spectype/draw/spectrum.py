@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 _LABEL_SIZE = 7.0
 _NO_TYPE = "AGM"  # lines to name where no type is known: hydrogen, metals, bands
+_NARROW = 5.0  # inch; a figure as narrow has no room for the probabilities
+_NARROW_LETTERS = 48  # of its heading in a line
 _NOISY = 15.0  # below this S/N a smoothed curve is drawn over the pixels
 _FARTHEST = 4.0  # label widths between a line and its label
 _MERGED = 80.0  # Angstrom; neighbours with one label share it
@@ -68,7 +71,8 @@ def spectrum_figure(
         raise ValueError(f"one spectrum is drawn, not {len(spectrum)}")
     with style():
         figure = new_figure(11.0, 4.4)
-        if prediction is None:
+        narrow = figure.get_figwidth() < _NARROW
+        if prediction is None or narrow:
             axes = figure.add_subplot()
         else:
             grid = figure.add_gridspec(1, 2, width_ratios=[6.2, 1.0])
@@ -78,12 +82,26 @@ def spectrum_figure(
         draw_spectrum(axes, spectrum, between=between, smooth=smooth)
         draw_telluric(axes)
         wanted = likely_types(prediction) if types is None else types
-        draw_lines(axes, lines_of(wanted), redshift=z)
-        bad = " (orange below: bad pixels)" if _has_gaps(spectrum, axes.get_xlim()) else ""
+        above = draw_lines(axes, lines_of(wanted), redshift=z)
+        gaps = _has_gaps(spectrum, axes.get_xlim()) and not narrow
+        bad = " (orange below: bad pixels)" if gaps else ""
         axes.set_xlabel(f"vacuum wavelength [Å]{bad}")
         axes.set_ylabel("flux / median")
-        axes.set_title(title or heading(spectrum, redshift=z), pad=8)
+        said = title or heading(spectrum, redshift=z)
+        if narrow:
+            found = "" if prediction is None else in_words(prediction)
+            said = "\n".join(filter(None, (textwrap.fill(said, _NARROW_LETTERS), found)))
+        axes.set_title(said, pad=8 + above, size=8 if narrow else None)
     return figure
+
+
+def in_words(prediction: Mapping[str, Any]) -> str:
+    """Type, error and luminosity class of a row: ``G2 ± 1.2 V``."""
+    error = prediction.get("subclass_error")
+    parts = [str(prediction.get("subclass") or prediction.get("type") or "untyped")]
+    parts += [f"± {error:.1f}"] if error is not None and np.isfinite(error) else []
+    parts += [str(prediction["luminosity"])] if prediction.get("luminosity") else []
+    return " ".join(parts)
 
 
 def heading(spectrum: Spectra, *, redshift: float = 0.0) -> str:
@@ -189,10 +207,15 @@ def draw_telluric(axes: Axes, *, named: bool = True) -> None:
             )
 
 
-def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> None:
+def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> float:
     """Name lines above the spectrum, labels side by side, each with a leader to its line.
 
     Where labels would end up far from their lines, only the main lines are named.
+
+    Returns
+    -------
+    float
+        How far labels reach over the axes [points]: what a title has to keep clear of.
     """
     low, high = axes.get_xlim()
     visible = [x for x in lines if low < x.wave * (1 + redshift) < high]
@@ -201,7 +224,7 @@ def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> N
     for chosen in (visible, [x for x in visible if x.main]):
         groups = _grouped(chosen)
         if not groups:
-            return
+            return 0.0
         centres = np.array([np.mean([x.wave for x in g]) for g in groups]) * (1 + redshift)
         places = spread(centres, gap=gap, low=low + gap / 2, high=high - gap / 2)
         if np.abs(places - centres).max() < _FARTHEST * gap:
@@ -217,9 +240,13 @@ def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> N
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
         axes.text(
-            place, 0.89, group[0].label, rotation=90, ha="center", va="bottom",
+            place, 0.89, group[0].tag, rotation=90, ha="center", va="bottom",
             size=_LABEL_SIZE, color=ACCENT, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
+    # A letter is 0.6 of its size wide; the layout will leave the axes 0.9 of this height.
+    height = 72.0 * 0.9 * axes.get_window_extent().height / axes.figure.dpi
+    longest = max(len(group[0].tag) for group in groups) * 0.6 * _LABEL_SIZE
+    return max(0.0, longest - 0.11 * height)
 
 
 def draw_probabilities(axes: Axes, prediction: Mapping[str, Any]) -> None:
@@ -277,7 +304,7 @@ def _grouped(lines: Sequence[Line]) -> list[list[Line]]:
     groups: list[list[Line]] = []
     for line in lines:
         last = groups[-1][-1] if groups else None
-        if last is not None and last.label == line.label and line.wave - last.wave < _MERGED:
+        if last is not None and last.tag == line.tag and line.wave - last.wave < _MERGED:
             groups[-1].append(line)
         else:
             groups.append([line])

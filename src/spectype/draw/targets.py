@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
+from spectype.core.grid import Medium
+from spectype.draw.canvas import DPI, Width
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
 
 MOST = 500  #: figures of one command; a catalogue is not drawn by accident
-_ROW = re.compile(r"^(.*)\[(\d+)\]$")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Reading:
         Unit of the wavelengths: Angstrom, nm, micron, m, log10 or ln (of Angstrom).
     """
 
-    frame: str | None = None
+    frame: Medium | None = None
     columns: str | None = None
     unit: str | None = None
 
@@ -52,6 +53,10 @@ class FigureConfig:
         Model that types the spectra: a name or a folder.
     title
         Heading; by default object, survey, label and S/N.
+    width
+        Width of the figure: one or two columns of a journal (88, 180 mm), or for the screen.
+    dpi
+        Dots an inch of a PNG.
     reading
         What is said of the files.
     """
@@ -59,26 +64,28 @@ class FigureConfig:
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
     model: str | None = None
     title: str | None = None
+    width: Width = "screen"
+    dpi: int = DPI
     reading: Annotated[Reading, Parameter(name="*")] = Reading()
 
 
 def read_one_by_one(name: str, reading: Reading) -> list[tuple[str, Spectra]]:
-    """The spectra that `name` (FILE or FILE[3]) stands for, with a name for each."""
-    from spectype.surveys import read
+    """The spectra that `name` (FILE, FILE[3], STORE, STORE[3]) stands for, each with a name."""
+    from spectype.classify.given import n_spectra, read, split_row
 
-    match = None if Path(name).exists() else _ROW.match(name)
-    path = match.group(1) if match else name
-    batch = read(path, frame=reading.frame, columns=reading.columns, unit=reading.unit)
-    if match:
-        row = int(match.group(2))
-        if row >= len(batch):
-            raise UsageError(f"has no spectrum {row}; the last is {len(batch) - 1}", path=path)
-        return [(name, batch[row : row + 1])]
+    path, row = split_row(name)
+    if row is None and (n := n_spectra(path) or 0) > MOST:
+        raise _too_many(path, n)
+    batch = read(name, frame=reading.frame, columns=reading.columns, unit=reading.unit)
+    if row is not None:
+        return [(name, batch)]
     if len(batch) > MOST:
-        raise UsageError(
-            f"has {len(batch)} spectra", path=path, remedy=f"choose one: '{path}[0]'"
-        )  # fmt: skip
+        raise _too_many(path, len(batch))
     return [(name if len(batch) == 1 else f"{name}[{i}]", one) for i, one in enumerate(batch)]
+
+
+def _too_many(path: str, n: int) -> UsageError:
+    return UsageError(f"has {n} spectra", path=path, remedy=f"choose one: '{path}[0]'")
 
 
 def read_all(names: Sequence[str], reading: Reading) -> tuple[list[tuple[str, Spectra]], int]:
@@ -127,8 +134,22 @@ def figure_names(names: Sequence[str], output: Path | None) -> list[Path]:
     return targets
 
 
-def write_figures(figures: Iterator[Any], targets: Sequence[Path]) -> list[Path]:
-    """Write each figure to its target, or all into the pages of the one PDF they share."""
+def write_figures(
+    figures: Iterator[Any], targets: Sequence[Path], *, width: Width = "screen", dpi: int = DPI
+) -> list[Path]:
+    """Write each figure to its target, or all into the pages of the one PDF they share.
+
+    The figures are made one by one as they are written, so that `width` holds for each.
+    """
+    from spectype.draw.canvas import page
+
+    if not 20 <= dpi <= 2400:
+        raise UsageError(f"{dpi} dots an inch are not between 20 and 2400")
+    with page(width):
+        return _write(figures, targets, dpi)
+
+
+def _write(figures: Iterator[Any], targets: Sequence[Path], dpi: int) -> list[Path]:
     from spectype.core.files import atomic_path
     from spectype.draw.canvas import save, style
 
@@ -139,7 +160,7 @@ def write_figures(figures: Iterator[Any], targets: Sequence[Path]) -> list[Path]
             for figure in figures:
                 pages.savefig(figure)
         return [targets[0]]
-    return [save(figure, target) for figure, target in zip(figures, targets, strict=True)]
+    return [save(figure, target, dpi=dpi) for figure, target in zip(figures, targets, strict=True)]
 
 
 def named(files: Sequence[str], *, least: int) -> list[str]:

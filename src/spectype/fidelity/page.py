@@ -11,7 +11,7 @@ from typing import Any
 import spectype
 from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.draw.canvas import to_svg
-from spectype.draw.html import DASH, contents, document, figure, number, pair, table
+from spectype.draw.html import DASH, contents, document, facts, figure, number, pair, table
 from spectype.fidelity import figures
 from spectype.fidelity.distances import Copying, Coverage, Spread
 from spectype.fidelity.judge import Evidence, Fidelity
@@ -78,7 +78,6 @@ def render(
     about: Mapping[str, Any],
 ) -> str:
     """The page as text: what was found, the answers and the SVG figures of each type."""
-    items = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in about.items())
     links, bodies = contents(
         (f"type-{found.type}", f"Type {found.type}", _section(found, answers, svgs))
         for found, answers, svgs in sections
@@ -91,7 +90,7 @@ def render(
         "and compared only where real spectra have data, telluric bands left out. Intervals are "
         "95 % and count stars. Where the stars are too few to decide, the answer is that it "
         f'cannot be said.</p><nav>{links} <a href="#about">About</a></nav>',
-        main=f'{bodies}<section id="about"><h2>About this report</h2><dl>{items}</dl></section>',
+        main=f'{bodies}<section id="about"><h2>About this report</h2>{facts(about)}</section>',
         css=".verdicts th, .verdicts td { white-space: normal; text-align: left; "
         "vertical-align: top; } .mark { font-weight: 700; white-space: nowrap; }",
     )

@@ -27,7 +27,11 @@ def read_blocks(source: Source) -> list[Block]:
         return fits.read_blocks(source)
     if source.is_votable:
         return votable.read_blocks(source)
-    if source.data.startswith(text.ECSV):
-        with contextlib.suppress(ReadError):  # then it is text under another's first line
-            return votable.read_ecsv(source)
+    for format, is_it in (
+        ("ascii.ecsv", source.data.startswith(text.ECSV)),
+        ("ascii.cds", text.CDS in source.data[: 1 << 16]),
+    ):
+        if is_it:
+            with contextlib.suppress(ReadError):  # then it is text under another's first line
+                return votable.read_text(source, format)
     return [text.read_block(source)]

@@ -27,6 +27,9 @@ class Cards(Protocol):
     def commentary(self) -> str:
         """Comment and history lines."""
 
+    def lines(self) -> str:
+        """Every card with its keyword, value and comment, a line each."""
+
 
 class PlainCards:
     """Cards from a mapping and comment lines, for containers that are not FITS.
@@ -67,6 +70,46 @@ class PlainCards:
         """Comment and history lines."""
         return self._comments
 
+    def lines(self) -> str:
+        """Every value with its key, a line each."""
+        return "\n".join(f"{key} = {value}" for key, value in self._values.items())
+
+
+class Inherited:
+    """Cards of an extension, and those of the primary header where it has none of a name.
+
+    The INHERIT convention (Pence+2010, A&A 524, A42, appendix K).
+    """
+
+    def __init__(self, own: Cards, primary: Cards) -> None:
+        self._both = (own, primary)
+
+    def _having(self, key: str) -> Cards:
+        return self._both[0] if key in self._both[0] else self._both[1]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._having(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Value of a card."""
+        return self._having(key).get(key, default)
+
+    def text(self, key: str) -> str | None:
+        """The value as text without outer blanks; None where missing or empty."""
+        return self._having(key).text(key)
+
+    def number(self, key: str) -> float | None:
+        """The value as a finite float; None if it is none."""
+        return self._having(key).number(key)
+
+    def commentary(self) -> str:
+        """Comment and history lines of both."""
+        return "\n".join(cards.commentary() for cards in self._both)
+
+    def lines(self) -> str:
+        """Every card of both."""
+        return "\n".join(cards.lines() for cards in self._both)
+
 
 @dataclass(kw_only=True)
 class Named:
@@ -88,6 +131,11 @@ class Named:
     load: Callable[[], Any]
     unit: str | None = None
     cards: Cards = field(default_factory=PlainCards)
+
+    @classmethod
+    def of(cls, name: str, values: NDArray[Any], *, unit: str | None = None) -> Named:
+        """An array whose values are there already."""
+        return cls(name=name, load=lambda: values, unit=unit)
 
     @cached_property
     def values(self) -> NDArray[Any]:

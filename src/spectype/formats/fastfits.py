@@ -117,6 +117,11 @@ class Header:
         )
         return "\n".join(text for text in texts if text)
 
+    def lines(self) -> str:
+        """Every card with its keyword, value and comment, a line each."""
+        text = self.raw.decode("latin-1")
+        return "\n".join(text[at : at + CARD].rstrip() for at in range(0, len(text), CARD))
+
     def _string(self, start: int, card: int) -> str:
         """The string whose quote is at `start` of the card at `card`.
 

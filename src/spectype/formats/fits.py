@@ -33,6 +33,11 @@ def read_blocks(source: Source) -> list[Block]:
             if getattr(hdu, "is_image", False):
                 if int(hdu.header.get("NAXIS", 0)) > 0 and hdu.data is not None:
                     images.arrays.append(_image(hdu, number, headers[number]))
+            elif headers[number].get("ZTABLE"):
+                raise source.fail(
+                    f"HDU {number} is a table compressed by fpack, which is not read",
+                    remedy="unpack it with funpack",
+                )
             elif headers[number].text("XTENSION") in _TABLES:
                 blocks.append(_table(hdu, number, headers[number]))
     return [*blocks, images] if images.arrays else blocks
@@ -53,6 +58,16 @@ def _image(hdu: Any, number: int, header: Header) -> Named:
     return Named(name=name, load=lambda: data, unit=header.text("BUNIT"), cards=header)
 
 
+def _numbers(data: Any, column: Any) -> Any:
+    """The values of a column; those that stand for no value (TNULL) are NaN."""
+    values = data.field(column.name)
+    if column.null in (None, "") or values.dtype.kind not in "iuf":
+        return values
+    null = float(column.null) * float(column.bscale or 1) + float(column.bzero or 0)
+    absent = np.isclose(values, null, rtol=1e-12, atol=0)
+    return np.where(absent, np.nan, values) if absent.any() else values
+
+
 def _table(hdu: Any, number: int, header: Header) -> Block:
     n_rows = int(header.number("NAXIS2") or 0)
     block = Block(
@@ -65,7 +80,7 @@ def _table(hdu: Any, number: int, header: Header) -> Block:
     if n_rows and len(hdu.columns):
         data = hdu.data  # read while the file is open; columns are converted when asked for
         for column in hdu.columns:
-            load = partial(data.field, column.name)
+            load = partial(_numbers, data, column)
             if str(column.format).lstrip("0123456789")[:1] in ("P", "Q"):
                 load = partial(np.asarray, load())  # vectors of any length lie in the heap
             block.arrays.append(Named(name=column.name, load=load, unit=column.unit))

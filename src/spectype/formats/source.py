@@ -9,7 +9,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from isal import igzip
@@ -26,6 +26,7 @@ del _
 
 GZIP_MAGIC = b"\x1f\x8b"
 _BZIP2, _XZ, _ZIP = b"BZh", b"\xfd7zXZ", b"PK\x03\x04"
+_LAYERS = 3  # a gzipped file in a zip archive, or one gzipped twice by a server
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 FITS_MAGIC = b"SIMPLE  ="
 
@@ -166,10 +167,13 @@ def load(path: str | os.PathLike[str]) -> Source:
 def from_bytes(data: bytes, name: str) -> Source:
     """A `Source` of the bytes of the file called `name`, decompressed where needed."""
     compressed = data
-    if data.startswith(GZIP_MAGIC):
-        data = gunzip(data, path=name)
-    elif data.startswith((_BZIP2, _XZ, _ZIP)):
-        data = _decompress(data, path=name)
+    for _ in range(_LAYERS):
+        if data.startswith(GZIP_MAGIC):
+            data = gunzip(data, path=name)
+        elif data.startswith((_BZIP2, _XZ, _ZIP)):
+            data = _decompress(data, path=name)
+        else:
+            break
     if not data and compressed:
         raise ReadError("is empty once decompressed", path=name, remedy="fetch or copy it again")
     if data.startswith(_UTF16):  # text as spreadsheets save it
@@ -198,7 +202,7 @@ def _decompress(data: bytes, *, path: str) -> bytes:
             files = [
                 info
                 for info in archive.infolist()
-                if not info.is_dir() and not info.filename.startswith("__MACOSX")
+                if not (info.is_dir() or _is_hidden(info.filename))
             ]
             if len(files) == 1:
                 return archive.read(files[0])
@@ -212,6 +216,11 @@ def _decompress(data: bytes, *, path: str) -> bytes:
         path=path,
         remedy="unpack it and give the files",
     )
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a member of an archive is what an operating system leaves there."""
+    return name.startswith("__MACOSX") or PurePosixPath(name).name.startswith((".", "Thumbs.db"))
 
 
 def _check_text(source: Source) -> None:

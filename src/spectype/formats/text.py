@@ -7,7 +7,6 @@ missing number are read.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,18 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.formats.blocks import Block, Named, PlainCards
+from spectype.formats.cells import Dialect, are_numbers, is_parted, is_there, number
 from spectype.formats.source import Source
 
-ECSV = b"# %ECSV"
+ECSV, CDS = b"# %ECSV", b"Byte-by-byte Description"
 _COMMENT = ("#", "%", "!", "//", "\\", ";")
-_MISSING = {
-    "", "nan", "null", "none", "na", "n/a", "--", "---", "inf", "-inf", "+inf", "masked", "indef",
-    "...", "-nan", "nan(ind)", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "1.#inf", "-1.#inf",
-    "1.#snan", "infinity", "-infinity",
-}  # fmt: skip
 _EXPECTED = "a text spectrum has a line a pixel: wavelength, flux and, if known, error"
 _SEPARATORS = ("\t", ",", ";", "|", None)  # None stands for blanks
 _SAMPLE = 400
+_WIDE = 50  # cells a line: numbers in its heading may be wavelengths
+_WAVE_WORD = re.compile(r"wave|lam(bda)?(?![a-z])|lambda|^wl$|^wvl")
 _HEADING = "#%!/\\;*| \t"  # what a line of names may begin with
 _DASHES = re.compile(r"[-=_+.:]*")
 _UNIT = re.compile(
@@ -36,23 +33,7 @@ _UNIT = re.compile(
 )
 _TYPES = {"double", "float", "real", "char", "int", "integer", "r8", "r4", "f8", "f4", "float64",
           "float32", "string", "null"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """How cells are written: their separator (None: blanks), and a comma for the decimal point."""
-
-    separator: str | None
-    comma: bool = False
-
-    def cells(self, line: str) -> list[str]:
-        """The cells of a line without outer blanks and quotes."""
-        if self.separator == "|":
-            line = line.strip().strip("|")
-        if self.separator and '"' in line:
-            return [c.strip() for c in next(csv.reader([line], delimiter=self.separator))]
-        cells = [cell.strip(" \t\"'") for cell in line.split(self.separator)]
-        return [cell.replace(",", ".") for cell in cells] if self.comma else cells
+_RDB_TYPE = re.compile(r"\d*[NSM]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +46,24 @@ class _Lines:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """How the lines of a table look: their dialect, their cells, and which of these are words."""
+
+    dialect: Dialect
+    width: int = 1
+    words: frozenset[int] = frozenset()
+
+    def fits(self, line: str) -> bool:
+        """Whether a line has so many cells, with numbers where numbers stand."""
+        cells = self.dialect.cells(line)
+        return len(cells) == self.width and self.are_numbers(cells)
+
+    def are_numbers(self, cells: list[str]) -> bool:
+        """Whether the cells of a line that are to be numbers are so."""
+        return are_numbers([cell for i, cell in enumerate(cells) if i not in self.words])
+
+
 def read_block(source: Source) -> Block:
     """The table of a text file.
 
@@ -73,32 +72,33 @@ def read_block(source: Source) -> Block:
     ReadError
         If it is not a table of numbers with two columns and two rows at least.
     """
-    lines, dialect, width = _find_table(source)
-    values = _numbers(lines.table, dialect, width, source)
-    values = _without_count(values, lines)
-    if values.shape[0] < 2 or values.shape[1] < 2:
+    lines, shape = _find_table(source)
+    cells = [shape.dialect.cells(line) for _, line in lines.table]
+    values = _numbers(cells, lines, shape, source)
+    rows = slice(1 if _is_count(values) else 0, None)
+    values, cells = values[rows], cells[rows]
+    if values.shape[0] < 2 or values.shape[1] - len(shape.words) < 2:
         raise source.fail(
             f"is a text of {values.shape[0]} rows and {values.shape[1]} columns, not a spectrum",
             remedy=_EXPECTED,
         )
-    names, units, named = _heading(lines, dialect, values.shape[1])
-    keep = [i for i in range(values.shape[1]) if not np.isnan(values[:, i]).all()]
-    keep = keep if len(keep) >= 2 else list(range(values.shape[1]))
-    if len(keep) < values.shape[1]:
+    names, units, named = _heading(lines, shape, values)
+    keep = [i for i in range(shape.width) if i in shape.words or not np.isnan(values[:, i]).all()]
+    keep = keep if len(keep) >= 2 else list(range(shape.width))
+    if len(keep) < shape.width:
         empty = ", ".join(name for i, name in enumerate(names) if i not in keep)
         lines.notes.append(f"empty: {empty}")
+    columns = {i: values[:, i] for i in keep}
+    columns |= {i: np.array([row[i] for row in cells]) for i in shape.words}
+    said = dict.fromkeys([*(line for _, line in lines.before), *lines.comments])
     return Block(
         kind="text",
-        arrays=[_named(names[i], values[:, i], units[i]) for i in keep],
-        cards=PlainCards(_cards(lines), "\n".join(lines.comments)),
+        arrays=[Named.of(names[i], columns[i], unit=units[i]) for i in keep],
+        cards=PlainCards(_cards(lines), "\n".join(said)),
         n_rows=values.shape[0],
         named=named,
         notes=lines.notes,
     )
-
-
-def _named(name: str, values: NDArray[np.float64], unit: str | None) -> Named:
-    return Named(name=name, load=lambda: values, unit=unit)
 
 
 def _decode(data: bytes) -> str:
@@ -106,146 +106,141 @@ def _decode(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    return text.replace("\x1a", "").replace("\x00", "")  # DOS ended its files with Ctrl-Z
+    # DOS ended its files with Ctrl-Z; word processors write a minus of their own.
+    return text.replace("\x1a", "").replace("\x00", "").replace("\u2212", "-")
 
 
-def _find_table(source: Source) -> tuple[_Lines, Dialect, int]:
+def _find_table(source: Source) -> tuple[_Lines, _Shape]:
     """Where the numbers stand, how they are written, and how many stand in a line."""
     lines = _Lines()
     rows: list[tuple[int, str]] = []
-    for number, line in enumerate(_decode(source.data).splitlines(), start=1):
+    for at, line in enumerate(_decode(source.data).splitlines(), start=1):
         stripped = line.strip()
         if stripped.startswith(_COMMENT):
             lines.comments.append(stripped)
-            lines.before.append((number, stripped))
+            lines.before.append((at, stripped))
         elif stripped:
-            rows.append((number, line.partition(" #")[0].strip("\r\n ")))
+            rows.append((at, line.partition(" #")[0].strip("\r\n ")))
     if not rows:
         raise source.fail("holds no table: comments or blank lines only", remedy=_EXPECTED)
-    dialect, width = _dialect([line for _, line in rows])
-    numeric = [_are_numbers(dialect.cells(line)) for _, line in rows]
+    shape = _shape_of([line for _, line in rows])
+    numeric = [shape.are_numbers(shape.dialect.cells(line)) for _, line in rows]
     if not any(numeric):
         raise source.fail(
             f"holds no row of numbers; line {rows[0][0]} is {rows[0][1].strip()[:40]!r}",
             remedy=_EXPECTED,
         )
-    fits = [ok and len(dialect.cells(line)) == width for ok, (_, line) in zip(numeric, rows)]
+    fits = [ok and shape.fits(line) for ok, (_, line) in zip(numeric, rows)]
     pairs = [i for i in range(len(rows) - 1) if fits[i] and fits[i + 1]]
     first = pairs[0] if pairs else numeric.index(True)
-    if first and width < 3 and not any(numeric[:first]):
+    if first and shape.width < 3 and not any(numeric[:first]):
         first = numeric.index(True)
     last = len(rows) - numeric[::-1].index(True)
     lines.before = sorted(lines.before + rows[:first])
-    lines.table = rows[first:last]
+    heads = {line for _, line in rows[:first]}
+    lines.table = [row for row in rows[first:last] if row[1] not in heads]
+    if len(lines.table) < last - first:
+        lines.notes.append(f"{last - first - len(lines.table)} repeated lines of names left out")
     if last < len(rows):
         lines.notes.append(f"{len(rows) - last} lines after the table left out")
-    return lines, dialect, width
+    return lines, shape
 
 
-def _dialect(lines: list[str]) -> tuple[Dialect, int]:
-    """The way of writing under which most lines are numbers, and their usual width."""
+def _shape_of(lines: list[str]) -> _Shape:
+    """The way of writing under which most lines are numbers, or numbers and words."""
     sample = lines[:: max(1, len(lines) // _SAMPLE)]
-    best: tuple[int, int, Dialect, int] | None = None
     choices = [Dialect(separator=sign) for sign in _SEPARATORS]
     if any("," in line for line in sample):
-        choices += [Dialect(separator=sign, comma=True) for sign in ("\t", ";", "|", None)]
-    for order, dialect in enumerate(choices):
-        cells = [dialect.cells(line) for line in sample]
-        widths = Counter(len(row) for row in cells if len(row) > 1 and _are_numbers(row))
-        if not widths:
-            continue
-        width, count = widths.most_common(1)[0]
-        if best is None or (count, -order) > best[:2]:
-            best = (count, -order, dialect, width)
-    if best is None:
-        return Dialect(separator=None), 1
-    return best[2], best[3]
+        choices += [Dialect(separator=s, comma="point") for s in ("\t", ";", "|", None)]
+    if any('"' in line for line in sample):
+        choices.append(Dialect(separator=",", comma="point"))
+    by_comma = [Dialect(separator=",").cells(line) for line in sample]
+    names = 0 if are_numbers(by_comma[0]) else len(by_comma[0])
+    if is_parted(by_comma[bool(names) :], names):
+        choices = [Dialect(separator=",", comma="parted")]
+    found = [_usual(dialect, sample, words=False) for dialect in choices]
+    if not any(count for count, _ in found):
+        found = [_usual(dialect, sample, words=True) for dialect in choices]
+    return max(found, key=lambda pair: pair[0])[1]  # of equals the first
 
 
-def _are_numbers(cells: list[str]) -> bool:
-    return all(_number(cell) is not None for cell in cells) and any(
-        cell.lower() not in _MISSING and not _is_stars(cell) for cell in cells
+def _usual(dialect: Dialect, sample: list[str], *, words: bool) -> tuple[int, _Shape]:
+    """How many lines of numbers have the usual count of cells, and their shape.
+
+    With `words`, some of the cells may be words, the same ones in each line.
+    """
+    rows = [row for row in map(dialect.cells, sample) if len(row) > 1]
+    if words:
+        rows = [row for row in rows if sum(number(c) is not None and is_there(c) for c in row) > 1]
+    else:
+        rows = [row for row in rows if are_numbers(row)]
+    widths = Counter(map(len, rows))
+    if not widths:
+        return 0, _Shape(dialect=Dialect(separator=None))
+    width = widths.most_common(1)[0][0]
+    rows = [row for row in rows if len(row) == width]
+    spoken = [sum(number(cell) is None for cell in column) for column in zip(*rows)]
+    shape = _Shape(
+        dialect=dialect,
+        width=width,
+        words=frozenset(i for i, n in enumerate(spoken) if n > 0.5 * len(rows)),
     )
-
-
-def _is_stars(cell: str) -> bool:
-    return len(cell) > 1 and not cell.strip("*")  # Fortran's overflow
-
-
-def _number(cell: str) -> float | None:
-    """A cell as a float, NaN where it says so; None if it is no number."""
-    try:
-        return float(cell)
-    except ValueError:
-        pass
-    lower = cell.lower()
-    if lower in _MISSING or _is_stars(cell):
-        return float("nan")
-    if lower in ("true", "false"):
-        return float(lower == "true")
-    try:
-        # Fortran's exponents: 1.5D+03, and 1.5-103 where three digits leave no room for the D.
-        return float(re.sub(r"(?<=[\d.])[dD]?(?=[+-]\d+$)|(?<=[\d.])[dDqQ](?=\d+$)", "e", cell))
-    except ValueError:
-        return None
+    return sum(map(shape.are_numbers, rows)), shape
 
 
 def _numbers(
-    rows: list[tuple[int, str]], dialect: Dialect, width: int, source: Source
+    cells: list[list[str]], lines: _Lines, shape: _Shape, source: Source
 ) -> NDArray[np.float64]:
-    """All cells as floats, shape (n_rows, width)."""
-    cells = [dialect.cells(line) for _, line in rows]
+    """All cells as floats, NaN for words, shape (n_rows, width)."""
     try:
         values = np.array(cells, dtype=np.float64)
         if values.ndim == 2:
             return values
     except ValueError:
         pass  # a gap, a word or a ragged line: look at each
-    out = np.empty((len(cells), width))
+    out = np.empty((len(cells), shape.width))
     for i, row in enumerate(cells):
-        numbers = [_number(cell) for cell in row]
-        if len(row) != width or None in numbers:
-            what = f"has {len(row)} columns, not {width}"
+        numbers = [np.nan if j in shape.words else number(cell) for j, cell in enumerate(row)]
+        if len(row) != shape.width or None in numbers:
+            what = f"has {len(row)} columns, not {shape.width}"
             if None in numbers:
                 what = f"holds {row[numbers.index(None)][:20]!r} where a number should stand"
             raise source.fail(
-                f"is no table of numbers: line {rows[i][0]} {what}",
+                f"is no table of numbers: line {lines.table[i][0]} {what}",
                 remedy=f"mend or remove that line; {_EXPECTED}",
             )
         out[i] = numbers
     return out
 
 
-def _without_count(values: NDArray[np.float64], lines: _Lines) -> NDArray[np.float64]:
-    """The table without a first line that says how many rows follow."""
+def _is_count(values: NDArray[np.float64]) -> bool:
+    """Whether a first line says how many rows follow."""
     n_rows = values.shape[0] - 1
-    if (
-        n_rows > 2
-        and values[0, 0] == n_rows
-        and not values[1, 0] - values[0, 0] < 10 * abs(values[2, 0] - values[1, 0])
-    ):
-        return values[1:]
-    if n_rows > 2 and values[0, 0] == n_rows and values[0, 1] == values.shape[1]:
-        return values[1:]
-    return values
+    if n_rows <= 2 or values[0, 0] != n_rows:
+        return False
+    near = values[1, 0] - values[0, 0] < 10 * abs(values[2, 0] - values[1, 0])
+    return bool(not near or values[0, 1] == values.shape[1])
 
 
 def _heading(
-    lines: _Lines, dialect: Dialect, width: int
+    lines: _Lines, shape: _Shape, values: NDArray[np.float64]
 ) -> tuple[list[str], list[str | None], bool]:
     """Names and units of the columns, and whether the names are to be believed.
 
     They stand in the last line before the table that has a word a column; a line of units,
     dashes or types may come between.
     """
+    width, dialect = shape.width, shape.dialect
     nobody = [f"column {i}" for i in range(width)]
     candidates: list[list[str]] = []
-    for number, line in reversed(lines.before):
+    for at, line in reversed(lines.before):
         comment = line.startswith(_COMMENT)
         cells = _words(line, dialect, width)
         if cells is None:
             if not comment and re.search(r"(?i)wave|lambda|flux", line):
-                lines.notes.append(f"line {number} has no word a column: columns by position")
+                lines.notes.append(f"line {at} has no word a column: columns by position")
+            continue
+        if comment and _is_prose(cells, values):
             continue
         candidates.append(cells)
         if _names_something(cells):
@@ -261,11 +256,13 @@ def _heading(
 def _words(line: str, dialect: Dialect, width: int) -> list[str] | None:
     """A line as one word a column, under the table's dialect or its own; None if it has others."""
     body = line.strip().lstrip(_HEADING).rstrip("| ")
+    if width > _WIDE and sum(number(c) is not None for c in dialect.cells(body)) > width / 2:
+        return dialect.cells(body)  # wavelengths, over the fluxes of a star a line
     for choice in (dialect, *(Dialect(separator=sign) for sign in (",", "\t", ";", "|", None))):
         cells = choice.cells(body)
         if len(cells) > width and choice.separator is None:
             cells = [c for c in cells if not _is_unit(c)]
-        if len(cells) == width and all(_number(c) is None or not c for c in cells):
+        if len(cells) == width and all(number(c) is None or not c for c in cells):
             return cells
     return None
 
@@ -273,9 +270,22 @@ def _words(line: str, dialect: Dialect, width: int) -> list[str] | None:
 def _names_something(cells: list[str]) -> bool:
     """Whether one of the words can only be the name of a wavelength or of a flux."""
     text = [re.sub(r"[\[(].*?[\])]", "", cell.lower()) for cell in cells]
-    return any(
-        re.search(r"wave|lam(bda)?(?![a-z])|lambda|^wl$|^wvl|flux|angstrom$", t) for t in text
-    ) and not all(_is_unit(cell) or _DASHES.fullmatch(cell) for cell in cells)
+    return any(_WAVE_WORD.search(t) or re.search(r"flux|angstrom$", t) for t in text) and not all(
+        _is_unit(cell) or _DASHES.fullmatch(cell) for cell in cells
+    )
+
+
+def _is_prose(cells: list[str], values: NDArray[np.float64]) -> bool:
+    """Whether words of a comment are no names: their "wavelengths" jump, another column does not.
+
+    ``# AIR WAVELENGTHS`` has as many words as a table of two columns.
+    """
+    named = [i for i, cell in enumerate(cells) if _WAVE_WORD.search(cell.lower())]
+    if not named or len(named) == len(cells):
+        return bool(named)
+    steps = np.sign(np.diff(values, axis=0))
+    runs = np.abs(np.nansum(steps, axis=0)) > 0.9 * len(steps)
+    return bool(runs.any() and not runs[named].any())
 
 
 def _is_unit(word: str) -> bool:
@@ -283,10 +293,14 @@ def _is_unit(word: str) -> bool:
     return word[:1] in "[(" or bool(_UNIT.match(plain))
 
 
+def _is_type(word: str) -> bool:
+    return word.lower() in _TYPES or bool(_RDB_TYPE.fullmatch(word))
+
+
 def _unit(*cells: str) -> str | None:
     """The unit among what stands under a column's name."""
     cells = tuple(cell.strip("| ") for cell in cells)
-    words = [c for c in cells if not _DASHES.fullmatch(c) and c.lower() not in _TYPES]
+    words = [c for c in cells if not (_DASHES.fullmatch(c) or _is_type(c))]
     return words[0].strip("[]()") if words else None
 
 

@@ -1,4 +1,4 @@
-"""VOTable and ECSV as blocks, read by astropy."""
+"""VOTable, ECSV and the tables of CDS as blocks, read by astropy."""
 
 from __future__ import annotations
 
@@ -42,8 +42,15 @@ def _parameters(document: Any, table: Any) -> dict[str, Any]:
     return {str(p.name): getattr(p.value, "item", lambda p=p: p.value)() for p in params}
 
 
-def read_ecsv(source: Source) -> list[Block]:
-    """The one table of an ECSV file (Aspaas+2013, APE 6).
+def read_text(source: Source, format: str) -> list[Block]:
+    """The one table of a text that describes its own columns.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    format : {"ascii.ecsv", "ascii.cds"}
+        ECSV (astropy's APE 6), or the machine-readable tables of CDS and AAS.
 
     Raises
     ------
@@ -56,10 +63,12 @@ def read_ecsv(source: Source) -> list[Block]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            table = Table.read(text.splitlines(), format="ascii.ecsv")
+            table = Table.read(text.splitlines(), format=format)
     except Exception as error:
         words = " ".join(str(error).split())[:150]
-        raise source.fail(f"is a broken ECSV table: {words}", remedy="write it again") from error
+        raise source.fail(
+            f"is a broken {format} table: {words}", remedy="write it again"
+        ) from error
     return [_block(table, 0, {})]
 
 

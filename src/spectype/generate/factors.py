@@ -97,13 +97,14 @@ class StandardGenerator:
         n : int
             How many.
         type : str, optional
-            Of this type only.
+            Of this type, or these: ``"OB"``.
         seed : int
             Seed.
         """
         weight = balance(self.code)
         if type is not None:
-            weight = weight * (mk.type_indices(self.code) == mk.index(type))
+            wanted = [mk.index(letter) for letter in type]
+            weight = weight * np.isin(mk.type_indices(self.code), wanted)
         if not weight.sum() > 0:
             raise UsageError(f"the generator knows {', '.join(self.types)}, no {type!r}")
         chosen = np.random.default_rng(seed).choice(self.code, n, p=weight / weight.sum())

@@ -20,8 +20,10 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path, check_writable
 from spectype.core.grid import SPEED_OF_LIGHT, resample
 from spectype.core.spectra import Spectra
+from spectype.dataset.fitsfile import is_fits_name, write_spectra
 from spectype.dataset.preprocess import Continuum, RestFrame, broad_shape, replace
 from spectype.dataset.store import Store
+from spectype.dataset.wide import wide_table
 from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:
@@ -228,23 +230,26 @@ def table_of(
 ) -> pl.DataFrame:
     """A row a spectrum: ``row``, ``star_id``, ``survey``, ``type``, ``code``, `labels`, then one
     column a wavelength [vacuum Angstrom, two decimals]; null where a spectrum has no data."""
-    import polars as pl
-
-    flux = np.where(harmonised.good, harmonised.flux, np.nan)
-    head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type")}
-    columns = [f"{w:.2f}" for w in harmonised.wave]
-    return pl.DataFrame(
-        {"row": harmonised.rows, **head, "code": harmonised.code, **(labels or {})}
-    ).hstack(pl.DataFrame(flux, schema=columns, orient="row")).fill_nan(None)  # fmt: skip
+    head = {name: getattr(harmonised, name) for name in ("star_id", "survey", "type", "code")}
+    return wide_table(
+        harmonised.wave,
+        harmonised.flux,
+        harmonised.good,
+        row=harmonised.rows,
+        **head,
+        **(labels or {}),
+    )
 
 
 def write_table(
     harmonised: Harmonised, path: str | Path, *, labels: Mapping[str, NDArray[Any]] | None = None
 ) -> Path:
-    """Write `table_of` as CSV or parquet, by suffix."""
+    """Write `table_of` as CSV or parquet, or the spectra as FITS, by suffix."""
     target = Path(path)
+    if is_fits_name(target):
+        return write_spectra(_as_spectra(harmonised), target)
     if target.suffix not in (".csv", ".parquet"):
-        raise UsageError("ends in neither .csv nor .parquet", path=target)
+        raise UsageError("ends in neither .csv, .parquet nor .fits", path=target)
     check_writable(target)
     table = table_of(harmonised, labels)
     with atomic_path(target) as temporary:
@@ -253,6 +258,26 @@ def write_table(
         else:
             table.write_parquet(temporary)
     return target
+
+
+def _as_spectra(harmonised: Harmonised) -> Spectra:
+    """The spectra as a batch, without errors: those of many sources were made alike."""
+    n, known = len(harmonised), np.isfinite(harmonised.code)
+    types = [mk.format_code(c) if ok else t for c, t, ok in
+             zip(harmonised.code.tolist(), harmonised.type.tolist(), known)]  # fmt: skip
+    return Spectra(
+        wave=harmonised.wave,
+        flux=harmonised.flux.astype(np.float32),
+        ivar=harmonised.good.astype(np.float32),
+        mask=~harmonised.good,
+        meta={
+            "object": harmonised.star_id.tolist(),
+            "survey": harmonised.survey.tolist(),
+            "subclass": types,
+            "redshift": [0.0] * n,
+            "has_errors": [False] * n,
+        },
+    )
 
 
 def _at_rest(spectra: Spectra, wave: NDArray[np.float64]) -> Spectra:

@@ -15,6 +15,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import check_writable_folder
 from spectype.core.spectra import Spectra
+from spectype.dataset.fitsfile import write_spectra
 from spectype.dataset.preprocess import Clip, Scale, Step, run_chain, to_data
 from spectype.dataset.store import Store, StoreWriter, encode
 from spectype.generate.harmonise import Harmonised, write_table
@@ -92,21 +93,60 @@ def write_samples(
     Store
         The one with noise where there is one.
     """
+    quiet = to_spectra(samples, generator=generator)
+    noisy = None if snr is None else to_spectra(samples, generator=generator, snr=snr, seed=seed)
+    folder = check_writable_folder(out, kind="store")
+    made = {"generator": generator, "seed": seed}
+    store = _write(
+        quiet, folder if noisy is None else folder / NOISE_FREE, {**made, "snr": None}, overwrite
+    )
+    return store if noisy is None else _write(noisy, folder, {**made, "snr": snr}, overwrite)
+
+
+def to_spectra(
+    samples: Samples, *, generator: str, snr: float | None = None, seed: int = 0
+) -> Spectra:
+    """Samples as a batch of spectra with their broad shape.
+
+    Parameters
+    ----------
+    samples, generator, snr, seed
+        As for `write_samples`.
+
+    Returns
+    -------
+    Spectra
+        Without noise, errors of a thousandth stand for none: an error of 0 would be a bad pixel.
+    """
     if not re.fullmatch(r"[A-Za-z0-9._-]+", generator):
         raise UsageError(f"{generator!r} is no name of a generator", remedy="letters and digits")
     if snr is not None and not 0 < snr < 1e5:
         raise UsageError(f"an S/N of {snr:g} is not a positive number below 100,000")
-    folder = check_writable_folder(out, kind="store")
-    light = samples.flux * samples.shape
-    quiet = np.full(light.shape, _QUIET)
-    quiet_folder = folder if snr is None else folder / NOISE_FREE
-    options = {"generator": generator, "seed": seed, "overwrite": overwrite}
-    store = _write(samples, quiet_folder, light, quiet, snr=None, **options)  # type: ignore[arg-type]
-    if snr is None:
-        return store
-    sigma = noise_for(light, samples.good, wave=samples.wave, snr=snr)
-    noisy = light + sigma * np.random.default_rng(seed).standard_normal(light.shape)
-    return _write(samples, folder, noisy, sigma, snr=snr, **options)  # type: ignore[arg-type]
+    light: NDArray[np.floating] = samples.flux * samples.shape
+    sigma: NDArray[np.floating] = np.full(light.shape, _QUIET)
+    if snr is not None:
+        sigma = noise_for(light, samples.good, wave=samples.wave, snr=snr)
+        light = light + sigma * np.random.default_rng(seed).standard_normal(light.shape)
+    rows = _rows(samples, generator, snr)
+    return Spectra(
+        wave=samples.wave,
+        flux=np.where(samples.good, light, 0).astype(np.float32),
+        ivar=np.where(samples.good, 1 / sigma**2, 0).astype(np.float32),
+        mask=~samples.good,
+        meta={name: [row[name] for row in rows] for name in rows[0]} if rows else {},
+    )
+
+
+def write_fits(
+    samples: Samples,
+    path: str | Path,
+    *,
+    generator: str,
+    snr: float | None = None,
+    seed: int = 0,
+) -> Path:
+    """Write samples as one FITS table, a row a spectrum; parameters as for `write_samples`."""
+    return write_spectra(to_spectra(samples, generator=generator, snr=snr, seed=seed), path)
 
 
 def noise_for(
@@ -144,28 +184,9 @@ def noise_for(
     return np.asarray(np.sqrt(np.maximum(light, 0) * by_star / photons + by_sky / photons**2))
 
 
-def _write(
-    samples: Samples,
-    folder: Path,
-    light: NDArray[np.floating],
-    sigma: NDArray[np.floating],
-    *,
-    snr: float | None,
-    generator: str,
-    seed: int,
-    overwrite: bool,
-) -> Store:
-    spectra = Spectra(
-        wave=samples.wave,
-        flux=np.where(samples.good, light, 0).astype(np.float32),
-        ivar=np.where(samples.good, 1 / sigma**2, 0).astype(np.float32),
-        mask=~samples.good,
-        meta={},
-    )
-    chain: list[Step] = [Scale(), Clip()]
-    writer = StoreWriter(folder, wave=samples.wave, overwrite=overwrite)
-    writer.append(*encode(run_chain(spectra, chain)))
-    rows = [
+def _rows(samples: Samples, generator: str, snr: float | None) -> list[dict[str, Any]]:
+    """Metadata of each sample, as a store has it."""
+    return [
         {
             "path": "", "survey": "synthetic", "obsid": None, "object": None,
             "star_id": f"synthetic-{generator}-{i}", "class": "STAR",
@@ -177,9 +198,14 @@ def _write(
         }
         for i, (code, kind) in enumerate(zip(samples.code, samples.type.tolist()))
     ]  # fmt: skip
-    made = {"chain": to_data(chain), "synthetic": {"generator": generator, "snr": snr,
-            "seed": seed}}  # fmt: skip
-    return writer.close(rows, made)
+
+
+def _write(spectra: Spectra, folder: Path, made: dict[str, Any], overwrite: bool) -> Store:
+    chain: list[Step] = [Scale(), Clip()]
+    writer = StoreWriter(folder, wave=spectra.wave, overwrite=overwrite)
+    writer.append(*encode(run_chain(spectra, chain)))
+    rows = [{name: values[i] for name, values in spectra.meta.items()} for i in range(len(spectra))]
+    return writer.close(rows, {"chain": to_data(chain), "synthetic": made})
 
 
 def export_samples(samples: Samples, path: str | Path, *, generator: str) -> Path:

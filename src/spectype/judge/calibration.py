@@ -115,6 +115,12 @@ def log_loss(probabilities: ArrayLike, true: Sequence[str]) -> float:
     return float(-np.log(np.clip(picked, 1e-12, 1.0)).mean()) if len(p) else float("nan")
 
 
+def covered(sets: Sequence[str | None], true: Sequence[str]) -> NDArray[np.bool_]:
+    """Which sets, types separated by spaces, hold the true type, shape (n_spec,)."""
+    found = [t in (text or "").split() for text, t in zip(sets, true, strict=True)]
+    return np.array(found, dtype=bool)
+
+
 def conformal_sets(
     sets: Sequence[str | None], true: Sequence[str], *, stars: ArrayLike | None = None
 ) -> Sets:
@@ -129,9 +135,8 @@ def conformal_sets(
     stars : array_like, shape (n_spec,), optional
         Star identifiers; intervals count stars.
     """
-    members = [(text or "").split() for text in sets]
-    held = np.array([t in m for t, m in zip(true, members, strict=True)], dtype=bool)
-    sizes = np.array([len(m) for m in members])
+    held = covered(sets, true)
+    sizes = np.array([len((text or "").split()) for text in sets])
     t = np.asarray(true, dtype=str)
     star = None if stars is None else np.asarray(stars, dtype=str)
 

@@ -83,12 +83,13 @@ class CodeScore:
 
 @dataclass(frozen=True, slots=True)
 class SnrScore:
-    """Scores of the spectra with ``low <= S/N < high``."""
+    """Scores of the spectra with ``low <= S/N < high``; `coverage` of their sets, if known."""
 
     low: float
     high: float
     accuracy: Share
     code: CodeScore
+    coverage: Share | None = None
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, *, z: float = Z95) -> tuple[
@@ -250,9 +251,10 @@ def by_snr(
     true_code: ArrayLike,
     code: ArrayLike,
     stars: ArrayLike | None = None,
+    covered: ArrayLike | None = None,
     edges: Sequence[float] = SNR_EDGES,
 ) -> list[SnrScore]:
-    """Accuracy and subclass error in bins of S/N; empty bins are left out.
+    """Accuracy, subclass error and coverage in bins of S/N; empty bins are left out.
 
     Parameters
     ----------
@@ -264,12 +266,15 @@ def by_snr(
         Decimal codes.
     stars : array_like, shape (n_spec,), optional
         Star identifiers.
+    covered : array_like of bool, shape (n_spec,), optional
+        Whether the set of types holds the true one.
     edges : sequence of float
         Bin edges, increasing.
     """
     s, hit = np.asarray(snr, dtype=np.float64), np.asarray(correct, dtype=bool)
     t, c = np.asarray(true_code, dtype=np.float64), np.asarray(code, dtype=np.float64)
     star = None if stars is None else np.asarray(stars, dtype=str)
+    held = None if covered is None else np.asarray(covered, dtype=bool)
     scores = []
     for low, high in pairwise(edges):
         inside = (s >= low) & (s < high)
@@ -281,6 +286,7 @@ def by_snr(
                     high=high,
                     accuracy=share(hit[inside], stars=names),
                     code=code_score(t[inside], c[inside], stars=names),
+                    coverage=None if held is None else share(held[inside], stars=names),
                 )
             )
     return scores

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from spectype.core import mk
-from spectype.draw.html import DASH, contents, document, figure, number, pair, table
+from spectype.draw.html import (
+    DASH,
+    contents,
+    document,
+    facts,
+    figure,
+    flags_in_words,
+    number,
+    pair,
+    table,
+)
 from spectype.judge.method_scores import MethodScore
 from spectype.judge.metrics import ClassScore, Share
 from spectype.judge.page_trust import (
@@ -265,10 +275,11 @@ def _snr(s: Scores, figures: Mapping[str, str]) -> str:
     rows = [
         [f"{b.low:g}{DASH}{b.high:g}" if np.isfinite(b.high) else f"above {b.low:g}",
          f"{b.accuracy.n:,}", f"{b.accuracy.n_stars:,}", share_text(b.accuracy),
-         code_text(b.code), number(b.code.median_abs)]
+         code_text(b.code), number(b.code.median_abs),
+         DASH if b.coverage is None else share_text(b.coverage)]
         for b in s.snr
     ]  # fmt: skip
-    head = ("S/N", "spectra", "stars", "types right", "mean |Δ|", "median |Δ|")
+    head = ("S/N", "spectra", "stars", "types right", "mean |Δ|", "median |Δ|", "set coverage")
     counted = sum(b.accuracy.n for b in s.snr)
     return pair(
         table(head, rows, caption=f"{counted:,} of {s.spectra:,} spectra have a known S/N."),
@@ -311,14 +322,14 @@ def _gallery(gallery: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         true = mk.format_code(_float(row.get("true_code"))) or str(row["true_type"])
         where = row.get("path") or f"row {row.get('row')}"
         snr = _float(row.get("snr"))
-        facts = [f"probability {_float(row.get('type_probability')):.2f}"]
-        facts += [f"S/N {snr:.0f}"] if np.isfinite(snr) else []
-        facts += [str(row["survey"])] if row.get("survey") else []
-        facts += [str(row["flag_names"]).lower().replace("_", " ")] if row.get("flag_names") else []
+        said = [f"probability {_float(row.get('type_probability')):.2f}"]
+        said += [f"S/N {snr:.0f}"] if np.isfinite(snr) else []
+        said += [str(row["survey"])] if row.get("survey") else []
+        said += [flags_in_words(row["flag_names"])] if row.get("flag_names") else []
         cards += (
             f"<figure>{svg}<figcaption><b>{escape(true)} taken for "
             f"{escape(str(row.get('subclass') or row['type']))}</b>, "
-            f"{escape(', '.join(facts))}<br>{escape(str(where))}</figcaption></figure>"
+            f"{escape(', '.join(said))}<br>{escape(str(where))}</figcaption></figure>"
         )
     return (
         "<p>Wrong types, one a star, by distance in subclasses times the probability claimed. "
@@ -328,8 +339,7 @@ def _gallery(gallery: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _about(about: Mapping[str, Any]) -> str:
-    items = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in about.items())
-    return f"<dl>{items}</dl>"
+    return facts(about)
 
 
 def _float(value: Any) -> float:

@@ -112,6 +112,7 @@ def stress_section(stresses: Sequence[StressScore], untouched: Sequence[ClassSco
 def _stress_details(stresses: Sequence[StressScore], untouched: Sequence[ClassScore]) -> str:
     """Recall of each type, and whether probabilities, sets and warnings still hold."""
     types = [t for t in mk.TYPES if any(t in s.recall for s in stresses)]
+    absent = [t for t in mk.TYPES if t not in types]
     recall = {t.name: t.recall.value for t in untouched}
     nan = float("nan")
     first = ["untouched", *(number(recall.get(t, nan), ".2f") for t in types), *[DASH] * 3]
@@ -125,7 +126,8 @@ def _stress_details(stresses: Sequence[StressScore], untouched: Sequence[ClassSc
     return table(
         head,
         [first, *rows] if untouched else rows,
-        caption="Flagged odd: normal stars called out of distribution.",
+        caption="Flagged odd: normal stars called out of distribution."
+        + (f" No test star of type {', '.join(absent)}." if absent else ""),
     )
 
 

@@ -131,6 +131,7 @@ def score(predictions: pl.DataFrame, *, system: str) -> Scores:
     surveys = np.array(texts(known, "survey"))
     probabilities = np.stack([numbers(known, f"p_{t}") for t in mk.TYPES], axis=1)
     stated = np.flatnonzero(np.isfinite(probabilities).all(axis=1))
+    sets = texts(known, "type_set") if "type_set" in known.columns else None
     # Two instruments do not observe in one system: pairs are made within a survey.
     observed = [f"{star} in {survey}" for star, survey in zip(stars, surveys, strict=True)]
     return Scores(
@@ -150,7 +151,12 @@ def score(predictions: pl.DataFrame, *, system: str) -> Scores:
             if (rows := np.array([x == t for x in true])).any()
         },
         snr=metrics.by_snr(
-            numbers(known, "snr"), right, true_code=true_code, code=code, stars=stars
+            numbers(known, "snr"),
+            right,
+            true_code=true_code,
+            code=code,
+            stars=stars,
+            covered=None if sets is None else calibration.covered(sets, true),
         ),
         surveys={
             str(name): (
@@ -168,9 +174,7 @@ def score(predictions: pl.DataFrame, *, system: str) -> Scores:
         bins=bins,
         calibration_error=calibration.expected_calibration_error(bins),
         log_loss=calibration.log_loss(probabilities[stated], [true[i] for i in stated]),
-        sets=calibration.conformal_sets(texts(known, "type_set"), true, stars=stars)
-        if "type_set" in known.columns
-        else None,
+        sets=None if sets is None else calibration.conformal_sets(sets, true, stars=stars),
         strangers=_strangers(known, others),
         repeats=repeatability(observed, typed, code),
         label_repeats=repeatability(observed, true, true_code),

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spectype.classify.runtime import FORMAT, OUTPUTS, SYSTEMS, Model, load_model
+from spectype.classify.obtain import sha256
+from spectype.classify.runtime import FORMAT, OUTPUTS, SYSTEMS, WEIGHTS, Model, load_model
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import atomic_path, read_manifest, write_json
@@ -110,6 +111,7 @@ def export_model(
         "format": FORMAT,
         "name": name,
         "members": len(members),
+        WEIGHTS: sha256(folder / "model.onnx"),
         "chain": store.manifest["chain"],
         "n_bins": N_BINS,
         "seen": [t for t in mk.TYPES if types[t]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class TrainConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.03
     balance: float = 0.7
-    balance_by: str = "draws"
+    balance_by: Literal["draws", "loss"] = "draws"
     mix: float = 0.0
     synthetic_share: float | None = None
     outliers: float = 0.12
@@ -183,7 +183,7 @@ class TrainConfig:
     label_spread: float = 1.0
     seed: int = 1
     split_seed: int = 0
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: str = "auto"
     threads: int = 0
 

@@ -15,7 +15,7 @@ from spectype.classify.posterior import Sequence70
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint
+from spectype.learn import checkpoint, together
 from spectype.learn.architectures import ARCHITECTURES
 from spectype.learn.augment import Augment
 from spectype.learn.losses import disagreement, divergence, sequence_loss, type_sums
@@ -72,6 +72,9 @@ class Session:
         if isinstance(self.network, StandardNetwork):
             self.network.fast = fast
         self.view = SurveyView().to(self.device)
+        # The same two where one process trains alone.
+        self.shared, self.shared_view = map(together.parallel, (self.network, self.view))
+        self.part = together.part_of(config.batch)
         self.average = self.fresh()
         self.average.load_state_dict(self.network.state_dict())
         self.average_view = SurveyView().to(self.device)
@@ -149,25 +152,29 @@ class Session:
     def train_epoch(self, epoch: int) -> tuple[float, float]:
         """One epoch; its draws depend on the seed and the epoch alone, so a resumed run repeats.
 
+        Of several processes all draw the same batches, and each augments its part in its own way.
         Returns mean loss and accuracy over types.
         """
-        config = self.recipe.train
+        config, other = self.recipe.train, 1_000_003 * together.rank()
         draw = Generator().manual_seed(config.seed * 100_003 + epoch)
-        torch.manual_seed(config.seed * 7_919 + epoch)  # dropout
+        torch.manual_seed(config.seed * 7_919 + epoch + other)  # dropout
         picks = torch.multinomial(
             torch.as_tensor(self.chance),
             config.steps * config.batch,
             replacement=True,
             generator=draw,
         ).numpy()
+        if other:
+            draw.manual_seed(config.seed * 100_003 + epoch + other)
         self.network.train()
-        losses, right, typed = 0.0, 0, 0
+        losses, right, typed = 0.0, 0.0, 0.0
         for step in range(config.steps):
-            rows = self.rows[picks[step * config.batch : (step + 1) * config.batch]]
+            rows = self.rows[picks[step * config.batch : (step + 1) * config.batch][self.part]]
             for group in self.optimiser.param_groups:
                 group["lr"] = self.learning_rate(epoch * config.steps + step)
             loss, hits, count = self.step(rows, draw)
             losses, right, typed = losses + loss, right + hits, typed + count
+        losses, right, typed = together.mean([losses, right, typed])
         return losses / config.steps, right / max(typed, 1)
 
     def step(self, rows: NDArray[np.int64], draw: Generator) -> tuple[float, int, int]:
@@ -193,9 +200,9 @@ class Session:
         flux, good = self.augment(flux, good, draw)
         keep = (torch.rand(len(rows), generator=draw) >= self.recipe.augment.hide_shape).float()
         inputs = [t.to(self.device) for t in (flux, good, keep)]
-        outputs = self.network(*inputs)
+        outputs = self.shared(*inputs)
         fake, kind = fake.to(self.device), kind.to(self.device)
-        loss, hits, count = self.loss(outputs, rows, fake, kind, self.view)
+        loss, hits, count = self.loss(outputs, rows, fake, kind, self.shared_view)
         if self.teachers:
             lesson = self.lesson(inputs)
             loss = (1 - config.distil) * loss + config.distil * divergence(lesson, outputs, fake)
@@ -237,7 +244,7 @@ class Session:
         rows: NDArray[np.int64],
         fake: Tensor,
         kind: Tensor,
-        view: SurveyView,
+        view: nn.Module,
     ) -> tuple[Tensor, int, int]:
         """Loss of a batch, number of right types, number of typed spectra.
 
@@ -299,7 +306,8 @@ class Session:
         off = np.abs(np.concatenate(codes) - label.argmax(axis=1) / BINS_PER_SUBCLASS)
         off = off[label.sum(axis=1) > 0]
         error = float(off.mean()) if off.size else float("nan")
-        return total / rows.size, right / rows.size, error
+        found = together.mean([total / rows.size, right / rows.size, error])
+        return found[0], found[1], found[2]
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the state."""

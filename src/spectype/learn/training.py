@@ -20,7 +20,7 @@ from spectype.core.files import check_writable_folder, write_manifest
 from spectype.core.progress import track
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
-from spectype.learn import checkpoint, series
+from spectype.learn import checkpoint, series, together
 from spectype.learn.architectures import describe
 from spectype.learn.recipe import Recipe, comparable
 from spectype.learn.session import Session, choose_device
@@ -41,6 +41,8 @@ def train(
     teachers: Sequence[nn.Module] = (),
 ) -> Path:
     """Train on a store; a run that was stopped goes on where it was.
+
+    Of several processes (`together.joined`) all train and the first writes.
 
     Parameters
     ----------
@@ -71,7 +73,9 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     split = make_split(store.meta, config)
-    series.write_split(folder, store.meta, split)
+    first = together.rank() == 0  # the one that writes
+    if first:
+        series.write_split(folder, store.meta, split)
     everything = Joined(store, synthetic) if synthetic else store
     targets = make_targets(
         everything.meta, balance=config.balance, label_spread=config.label_spread
@@ -113,21 +117,21 @@ def train(
         }
         if since == 0 or not np.isfinite(score):
             best = score
-            save_best(session, folder)
-        save_progress(session, folder, entry, origin, best=best, since=since)
-    write_manifest(
-        folder,
-        "run",
-        {
-            "recipe": asdict(recipe),
-            "store": str(store.folder.resolve()),
-            "store_rows": len(store),
-            "types": type_counts(targets, split),
-            "synthetic_spectra": len(everything) - len(store),
-            **origin,
-            "best_validation": None if config.keep == "last" else best,
-        },
-    )
+            if first:
+                save_best(session, folder)
+        if first:
+            save_progress(session, folder, entry, origin, best=best, since=since)
+    manifest = {
+        "recipe": asdict(recipe),
+        "store": str(store.folder.resolve()),
+        "store_rows": len(store),
+        "types": type_counts(targets, split),
+        "synthetic_spectra": len(everything) - len(store),
+        **origin,
+        "best_validation": None if config.keep == "last" else best,
+    }
+    if first:
+        write_manifest(folder, "run", manifest)
     return folder
 
 

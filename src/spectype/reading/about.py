@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from spectype.core.sky import degrees
 from spectype.formats.blocks import Block, Cards
 from spectype.reading.names import normal
 
@@ -30,6 +29,7 @@ _ROW_NAMES = {
     "subclass": ("subclass", "sptype", "spectype", "spectraltype"),
     "redshift": ("z", "redshift"),
 }
+_HOURS = ("h", "hour", "hours", "hr", "hourangle")
 _TYPE_KEYS = ("SPTYPE", "SP_TYPE", "SPECTYPE", "SPTYPE1", "SUBCLASS", "SPEC_TYP")
 
 
@@ -43,7 +43,9 @@ def of_rows(block: Block) -> dict[str, list[Any]]:
             continue
         values = block[name].values.tolist()
         if key in ("ra", "dec", "redshift"):
-            found[key] = [v if isinstance(v, float) else None for v in values]
+            scale = 15.0 if key == "ra" and str(block[name].unit).lower() in _HOURS else 1.0
+            places = [degrees(v, hours=key == "ra") for v in values]
+            found[key] = [None if place is None else place * scale for place in places]
         else:
             found[key] = [_word(v) for v in values]
     return found
@@ -75,27 +77,3 @@ def _first(headers: Sequence[Cards], keys: tuple[str, ...]) -> Any:
             if value is not None and str(value).strip():
                 return value.strip() if isinstance(value, str) else value
     return None
-
-
-def degrees(value: Any, *, hours: bool) -> float | None:
-    """A coordinate in degrees from a number (degrees) or text (sexagesimal, or degrees).
-
-    Parameters
-    ----------
-    value : float or str
-        ``266.4``, ``"17:45:40.04"`` or ``"-29 00 28"``.
-    hours : bool
-        Sexagesimal text is in hours (right ascension).
-    """
-    if isinstance(value, (int, float)):
-        return float(value) if np.isfinite(value) else None
-    parts = str(value or "").replace(":", " ").split()
-    try:
-        numbers = [abs(float(part)) for part in parts]
-    except ValueError:
-        return None
-    if not numbers or len(numbers) > 3 or not np.isfinite(numbers).all():
-        return None
-    sign = -1.0 if parts[0].startswith("-") else 1.0
-    size = sum(number / 60.0**i for i, number in enumerate(numbers))
-    return sign * size * (15.0 if hours and len(numbers) > 1 else 1.0)

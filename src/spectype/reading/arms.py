@@ -8,11 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from spectype.reading.clean import Part
+from spectype.reading.layout import COVER, cover
 from spectype.reading.names import is_arm
 
-# Of arms that cover 3 units of wavelength in all, 4 may be the sum; two exposures of the same
-# range have the sum twice the cover.
-_COVER = 0.72
 # Names that number things and do not name stars.
 _NUMBERED = re.compile(
     r"(?i)\b(spec(trum)?|table|arm|order|ext(ension)?|chip|ccd|flux|sci)[\W_]?\d*\b"
@@ -67,23 +65,21 @@ def _are_arms(pieces: Sequence[list[Part]]) -> bool:
         return False
     if any(len(_names(piece)) > 1 for piece in pieces) and len({_names(p) for p in pieces}) > 1:
         return False
-    return _cover([(piece[0].wave[0], piece[0].wave[-1]) for piece in pieces]) > _COVER
+    return cover([_span(piece[0]) for piece in pieces]) > COVER
+
+
+def _span(part: Part) -> tuple[float, float]:
+    """The range of wavelengths of the pixels that hold a flux."""
+    lit = np.isfinite(part.flux) & (part.flux != 0) & (part.ivar > 0)
+    index = np.flatnonzero(lit.any(axis=0))
+    ends = part.wave[index[[0, -1]]] if index.size else part.wave[[0, -1]]
+    return float(ends[0]), float(ends[1])
 
 
 def _names(piece: list[Part]) -> tuple[str, ...]:
     """The names of the spectra of a piece, where they have different ones."""
     names = tuple(str(v) for part in piece for v in part.meta.get("object", [None] * len(part)))
     return names if len(set(names)) > 1 else names[:1]
-
-
-def _cover(ranges: Sequence[tuple[float, float]]) -> float:
-    """Length of the union of ranges over the sum of their lengths."""
-    total = sum(high - low for low, high in ranges)
-    union, end = 0.0, -np.inf
-    for low, high in sorted(ranges):
-        union += max(0.0, high - max(low, end))
-        end = max(end, high)
-    return union / total if total > 0 else 0.0
 
 
 def _join_rows(pieces: Sequence[list[Part]]) -> list[Part]:
@@ -114,7 +110,7 @@ def _orders(parts: list[Part]) -> list[Part]:
     if len(parts) < 2 or any(len(part) > 1 for part in parts) or len(_names(parts)) > 1:
         return parts
     ids = {str(part.meta.get("obsid", [None])[0]) for part in parts}
-    if len(ids) > 1 or _cover([(part.wave[0], part.wave[-1]) for part in parts]) < _COVER:
+    if len(ids) > 1 or cover([(part.wave[0], part.wave[-1]) for part in parts]) < COVER:
         return parts
     return [join(parts)]
 

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from spectype.formats.blocks import Cards
 from spectype.formats.source import Source
-from spectype.reading.units import Floats
+from spectype.reading import multispec
+from spectype.reading.units import Floats, is_length
 
 _SKY = ("RA-", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 _NO_AXIS = {"VELO": "a velocity", "VRAD": "a velocity", "VOPT": "a velocity", "ZOPT": "a redshift",
             "BETA": "a velocity", "TIME": "time", "STOKES": "polarisation"}  # fmt: skip
+# Algorithms of Greisen+2006 (tables 1 and 2) and tables that are not linear in what they name.
+_LAWS = ("TAB", "GRI", "GRA", *(f"{a}2{b}" for a in "FWVA" for b in "FWVA"))
+_SPECTRAL = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "LAMBDA", "WAVELENGTH")
 _KIND_UNITS = {"FREQ": "Hz", "WAVN": "m-1", "ENER": "J"}
 ASK = "give a table, or an image with CRVAL1 and CDELT1 in its header"
 
@@ -54,7 +59,9 @@ def from_cards(cards: Cards, shape: tuple[int, ...], source: Source) -> Axis | N
         what = _NO_AXIS.get(kind[:4]) or _NO_AXIS[kind]
         raise source.fail(f"its axis (CTYPE1 {kind}) is {what}, not a wavelength", remedy=ASK)
     if kind.startswith("MULTISPE"):
-        return Axis(wave=_multispec(cards, shape, source), unit="angstrom")
+        pixel = _physical(cards, np.arange(1.0, shape[1] + 1))
+        wave = multispec.wavelengths(cards, shape[0], pixel, source)
+        return Axis(wave=wave, unit="angstrom")
     world, coefficients = _world(cards, shape[1], kind, source), _coefficients(cards, shape[1])
     if coefficients is None or world is None:
         return world or coefficients
@@ -68,6 +75,62 @@ def from_cards(cards: Cards, shape: tuple[int, ...], source: Source) -> Axis | N
         return coefficients
     world.notes.append("COEFF0 and COEFF1 contradict CRVAL1: CRVAL1 and its step used")
     return world
+
+
+class Turned:
+    """A header in which another axis than the first holds the wavelengths, as if it were the first.
+
+    Parameters
+    ----------
+    cards : Cards
+        The header.
+    axis : int
+        The axis of wavelengths, from 1.
+    """
+
+    def __init__(self, cards: Cards, axis: int) -> None:
+        self._cards = cards
+        self._axis = axis
+
+    def _key(self, key: str) -> str:
+        if key.endswith("1_1"):
+            return f"{key[:-3]}{self._axis}_{self._axis}"
+        return f"{key[:-1]}{self._axis}" if key in _AXIS_KEYS else key
+
+    def __contains__(self, key: str) -> bool:
+        return self._key(key) in self._cards
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Value of a card."""
+        return self._cards.get(self._key(key), default)
+
+    def text(self, key: str) -> str | None:
+        """The value as text."""
+        return self._cards.text(self._key(key))
+
+    def number(self, key: str) -> float | None:
+        """The value as a finite float."""
+        return self._cards.number(self._key(key))
+
+    def commentary(self) -> str:
+        """Comment and history lines."""
+        return self._cards.commentary()
+
+    def lines(self) -> str:
+        """Every card."""
+        return self._cards.lines()
+
+
+_AXIS_KEYS = ("CTYPE1", "CUNIT1", "CRVAL1", "CRPIX1", "CDELT1", "CNAME1", "LTV1")
+
+
+def spectral_axis(cards: Cards, n_axes: int) -> int:
+    """The axis that holds the wavelengths, from 1: the first, unless another says so instead."""
+    for axis in range(1, n_axes + 1):
+        kind = (cards.text(f"CTYPE{axis}") or "").upper().partition("-")[0].strip()
+        if kind in _SPECTRAL or is_length(cards.text(f"CUNIT{axis}")):
+            return axis
+    return 1
 
 
 def _coefficients(cards: Cards, n_pix: int) -> Axis | None:
@@ -118,7 +181,7 @@ def _world(cards: Cards, n_pix: int, kind: str, source: Source) -> Axis | None:
         if linear.max() > 12:
             return Axis(wave=linear, unit=unit, notes=["DC-FLAG 1, but wavelengths are linear"])
         return Axis(wave=10.0**linear, unit="angstrom")
-    elif law and law not in ("LOG", "LINEAR", "LIN", "TAN") and len(law) == 3:
+    elif law in _LAWS:
         raise source.fail(
             f"its axis (CTYPE1 {kind}) is not linear in a way not known",
             remedy="make it linear, or export it as text",
@@ -136,26 +199,3 @@ def _axis_unit(cards: Cards) -> str | None:
         return unit
     found = re.search(r"units=(\w+)", str(cards.get("WAT1_001", "")))
     return found[1] if found else None
-
-
-def _multispec(cards: Cards, shape: tuple[int, ...], source: Source) -> Floats:
-    """Wavelengths of IRAF's multispec, for linear and log-linear dispersion."""
-    pieces, number = [], 1
-    while (piece := cards.get(f"WAT2_{number:03d}")) is not None:
-        pieces.append(str(piece).ljust(68))
-        number += 1
-    specs = dict(re.findall(r'spec(\d+)\s*=\s*"([^"]*)"', "".join(pieces)))
-    wave = np.empty(shape)
-    pixel = _physical(cards, np.arange(1.0, shape[1] + 1))
-    for row in range(shape[0]):
-        words = specs.get(str(row + 1), "").split()
-        if len(words) < 6 or words[2] not in ("0", "1"):
-            raise source.fail(
-                "has a non-linear IRAF dispersion (multispec)",
-                remedy="make it linear (dispcor), or export it as text",
-            )
-        start, step = float(words[3]), float(words[4])
-        redshift = float(words[6]) if len(words) > 6 else 0.0
-        linear = start + step * (pixel - 1)
-        wave[row] = (10.0**linear if words[2] == "1" else linear) / (1.0 + redshift)
-    return wave

@@ -18,6 +18,8 @@ from spectype.reading.units import Floats
 
 _MEDIAN_RANGE = (1e-4, 1e6)  # a median |flux| outside it is rescaled: float32 squares must fit
 _BLOCK_ROWS = 256  # bounds the memory of float64 copies for tables of many spectra
+_OPTICAL = (3700.0, 9100.0)  # Angstrom: what is typed
+_FEW, _COARSE = 50, 60.0  # pixels, Angstrom: the widest lines and bands are a few pixels then
 _SAME = 1e-3  # of a pixel: wavelengths nearer than this are one
 
 
@@ -42,8 +44,9 @@ class Raw:
         "air" or "vacuum" as far as the file says; None to judge by the grid.
     habit : str, optional
         The frame that the names of its columns suggest.
-    per_frequency : bool
-        Flux is per frequency (Jy) and is brought to per wavelength.
+    power : int
+        Of the wavelength by which flux is divided to be per wavelength: 2 for flux per frequency
+        (Jy), 1 for flux times wavelength.
     name : str
         Of the table, image or column it comes from.
     meta : dict
@@ -60,7 +63,7 @@ class Raw:
     unit: str | None = None
     frame: str | None = None
     habit: str | None = None
-    per_frequency: bool = False
+    power: int = 0
     name: str = ""
     meta: dict[str, list[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -127,9 +130,9 @@ class Part:
         self.flux = np.where(total > 0, np.where(count == 1, self.flux[:, starts], mean), np.nan)
         self.wave, self.ivar = self.wave[starts], total
 
-    def to_per_wavelength(self) -> None:
-        """From flux per frequency: f_lambda = f_nu c / lambda**2, up to a constant."""
-        factor = (5500.0 / self.wave) ** 2
+    def to_per_wavelength(self, power: int) -> None:
+        """Divide by a power of the wavelength: f_lambda = f_nu c / lambda**2, up to a constant."""
+        factor = (5500.0 / self.wave) ** power
         self.flux, self.ivar = self.flux * factor, self.ivar / factor**2
 
 
@@ -188,16 +191,27 @@ def _part(raw: Raw, rows: slice, source: Source, unit: str | None, frame: str | 
         notes=[*raw.notes, *found.notes],
     )
     part.order(source)
+    _check_sampling(part.wave, source)
     stated = "vacuum" if found.in_vacuum else raw.frame
     settled = frames.settle(stated, frame, part.wave, habit=raw.habit)
     part.frame = settled.name
     part.notes += [settled.note] if settled.note else []
     if part.frame == "air":
         part.wave = air_to_vacuum(part.wave)
-    if raw.per_frequency:
-        part.to_per_wavelength()
+    if raw.power:
+        part.to_per_wavelength(raw.power)
     _mask_fills(part)
     return part
+
+
+def _check_sampling(wave: Floats, source: Source) -> None:
+    """Raise where pixels are so far apart that there are no lines: photometry is no spectrum."""
+    inside = wave[(wave > _OPTICAL[0]) & (wave < _OPTICAL[1])]
+    if 1 < inside.size < _FEW and (step := float(np.median(np.diff(inside)))) > _COARSE:
+        raise source.fail(
+            f"is sampled every {step:.0f} A only: it shows no lines",
+            remedy=f"give a spectrum with a pixel every {_COARSE:.0f} A at least",
+        )
 
 
 def _real_wavelengths(wave: Floats) -> NDArray[np.bool_]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from spectype.core.spectra import Spectra
 from spectype.formats import read_blocks
-from spectype.formats.blocks import Block, Cards
+from spectype.formats.blocks import Block, Cards, Named
 from spectype.formats.source import Source
-from spectype.reading import about, arms, frames, names, pictures, roles
+from spectype.reading import about, arms, frames, layout, names, pictures, roles
 from spectype.reading.clean import Raw, assemble, parts_of
+from spectype.reading.rows import role_of_text
+
+_NO_STARS = ("sky", "continuum", "raw", "model", "other")  # what a table's name may say it holds
+_LEAST = 50  # pixels: a table of fewer is a list of lines beside one of many more
 
 
 def read(
@@ -58,8 +65,14 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
     """The spectra of a file as its arrays give them, and what was left out."""
     blocks = read_blocks(source)
     tables = [block for block in blocks if block.kind != "images"]
+    if columns is None:
+        tables = [layout.upright(block) for block in tables]
     images = next((block for block in blocks if block.kind == "images"), None)
+    if columns is None and len(blocks) > 1:
+        tables, images = _lend(tables, images)
     usable = [block for block in tables if roles.is_usable(block, columns)]
+    if columns is None:
+        usable = _spectra_among(usable, images)
     if not usable and images is not None and columns is None:
         raws, left = pictures.of_images(images, source)
         if raws:
@@ -85,6 +98,40 @@ def find(source: Source, columns: names.ColumnChoice | None) -> tuple[list[Raw],
     if len(raws) > 1 and columns is None:
         _name(raws)
     return raws, _left_out([image.name for image in images.arrays] if images else [], idle)
+
+
+def _lend(tables: list[Block], images: Block | None) -> tuple[list[Block], Block | None]:
+    """Give wavelengths that stand in a table of their own to fluxes that have none."""
+    found = [names.guess(block.names) if block.named else {} for block in tables]
+    lenders = [i for i, one in enumerate(found) if "wave" in one and "flux" not in one]
+    if not lenders:
+        return tables, images
+    lent = tables[lenders[0]][found[lenders[0]]["wave"]]
+    wave = np.ravel(lent.values)
+    as_rows = Named.of(lent.name, wave[None], unit=lent.unit)
+    out = []
+    for block, one in zip(tables, found):
+        if "flux" in one and "wave" not in one and not roles.has_axis(block.cards):
+            shape = block[one["flux"]].values.shape
+            if shape[-1] == wave.size:
+                block = replace(block, arrays=[*block.arrays, as_rows if len(shape) > 1 else lent])
+        out.append(block)
+    if images is not None and not any("wave" in one and "flux" in one for one in found):
+        first = images.arrays[0]
+        bare = not (roles.has_axis(first.cards) or roles.has_axis(images.cards))
+        if bare and "wave" not in names.guess(images.names) and first.values.shape[-1] == wave.size:
+            named = Named.of(f"WAVE {lent.name}", wave, unit=lent.unit)
+            images = replace(images, arrays=[*images.arrays, named])
+    return out, images
+
+
+def _spectra_among(tables: list[Block], images: Block | None) -> list[Block]:
+    """Tables of spectra without those of sky, models, lamps or lines, if anything is left then."""
+    stars = [b for b in tables if role_of_text(b.name) not in _NO_STARS] or tables
+    widths = [roles.n_pixels(block) for block in stars]
+    shapes = [np.shape(image.values)[-1:] for image in images.arrays] if images else []
+    most = max([*widths, *(n for shape in shapes for n in shape)], default=0)
+    return [block for block, n in zip(stars, widths) if n >= _LEAST or n > most / 10]
 
 
 def _primary(source: Source) -> list[Cards]:
@@ -128,10 +175,8 @@ def _refuse(tables: Sequence[Block], columns: names.ColumnChoice | None, source:
 
 def _describe(raw: Raw, headers: Sequence[Cards], *, alone: bool) -> None:
     """Frame and metadata from the headers, the most specific first."""
-    if raw.frame is None:
-        said = (
-            frames.frame_in_cards(h) or frames.frame_in_comments(h.commentary()) for h in headers
-        )
-        raw.frame = next((frame for frame in said if frame), None)
+    if raw.frame is None and (said := frames.of_headers(headers)):
+        raw.frame = said.name
+        raw.notes += [said.note] if said.note else []
     for name, value in about.of_cards(headers if alone else headers[:1] or headers).items():
         raw.meta.setdefault(name, [value] * len(raw))

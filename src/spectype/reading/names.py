@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from spectype.formats.source import Source
 
 #: What a column can be. ``good`` is a mask with True for good pixels.
 ROLES = ("wave", "flux", "error", "ivar", "variance", "mask", "good")
+NAME_THEM = "name them: --columns wave=...,flux=... (columns= in Python)"
 ColumnChoice = Mapping[str, str | int] | Sequence[str | int] | str
 
 _NOT_FLUX = (
@@ -17,6 +19,7 @@ _NOT_FLUX = (
     r"|wdisp|qual|flag|tell|atm|trans|resp|templ|fit|resid|weight|specid|specobj|spectype|class|name"
     r"|id$|type$|snr?$))"
 )
+_ANY_FLUX = _NOT_FLUX + r".*(flux|spec|intens|counts|signal).*"
 # In order of preference; matched against names in lower case without signs and blanks.
 _PATTERNS: dict[str, tuple[str, ...]] = {
     "wave": (
@@ -25,15 +28,20 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"(ang(strom)?s?|aa?|nm|um|microns?)?",
         r"(obs|vac(uum)?|air|rest)(lam(bda)?|wave?(length)?s?|wl)",
         r"(obs|vac|air|rest)?(wave(length)?|lam(bda)?|wl).*",
-        r"(freq(uency)?|nu|wavenumbers?|wavenum|wn|energy)(hz|ghz|thz|ev|cm1?)?",
+        r"(freq(uency)?|nu|wavenumbers?|wavenum|wn|energy)(obs|rest|hz|ghz|thz|ev|kev|cm1?)?",
+        r"spectralaxis|spectralcoord(inate)?s?|dispersion(axis)?",
         r"angstroms?|microns?|nm|w|l|x",
+        r"(?!.*(err|unc|sig|sky|cal|res|model|tell|norm|flux)).*(wave(length)?s?|lambda)",
+        r"(wellenlae?nge|longueurdonde|longituddeonda|lunghezzadonda|comprimentodeonda"
+        r"|golflengte|dlugoscfali|vlnovadelka|hullamhossz|dalgaboyu).*",
     ),
     "flux": (
         r"flux(es)?",
         r"(flam|flambda|fluxlambda|fluxlam|flx|fluxdensity|spflux|fluxcal)",
         r"(spec(trum)?|intensity|counts?|signal|coadd|fnu|fluxnu|sci|data|f|y)",
-        _NOT_FLUX + r"(?!raw)(.*(flux|flam|fnu).*|spec.*|intens.*|norm.*)",
-        _NOT_FLUX + r".*(flux|spec|intens|counts|signal).*",
+        _NOT_FLUX + r"(?!.*(raw|orig|uncorr))(.*(flux|flam|fnu).*|spec.*|intens.*|norm.*)",
+        _ANY_FLUX,
+        r"(fluss|strahlungsfluss|flusso|flujo|fluxo|intensita|strumien|tok|akis|fluxus).*",
     ),
     "error": (
         r"(flux)?(err|error|errs|errors|sigma|sig|unc|uncertainty|noise|std|stddev|stderr|eflux)",
@@ -52,8 +60,8 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
 
 
 def normal(name: str) -> str:
-    """A column name in lower case, without unit in brackets, signs and blanks."""
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"[\[(].*?[\])]", "", name.lower()))
+    """A column name in lower case, without unit in brackets, accents, signs and blanks."""
+    return normal_with_ends(re.sub(r"[\[(].*?[\])]", "", name))
 
 
 def bracket(name: str) -> str | None:
@@ -77,13 +85,35 @@ def unit_in_name(name: str) -> str | None:
     return plain if plain in ("angstrom", "angstroms", "micron", "microns", "nm") else None
 
 
-def frame_in_text(text: str) -> str | None:
-    """ "air" or "vacuum" where a text says one and not the other."""
-    air = re.search(r"(?<![a-z])air(?![a-z])|awav", text.lower())
-    vacuum = re.search(r"(?<![a-z])vac(uum)?(?![a-z])", text.lower())
-    if bool(air) == bool(vacuum):
-        return None
-    return "air" if air else "vacuum"
+# Letters that no decomposition brings to our alphabet: Polish l, Turkish i, lambda and nu.
+_LETTERS = str.maketrans({"\u0142": "l", "\u0131": "i", "\u03bb": "lambda", "\u03bd": "nu"})
+
+
+def flux_power(name: str) -> int:
+    """The power of the wavelength by which a flux of this name is divided to be per wavelength.
+
+    2 for flux per frequency (``f_nu``, ``flux_mJy``), 1 for ``lambda_f_lambda`` and ``nu f_nu``.
+    """
+    plain = normal(name)
+    if re.fullmatch(r"(lam(bda)?|wave|wl)f(lux)?(lam(bda)?)?|nuf(lux)?nu", plain):
+        return 1
+    per_frequency = re.match(r"f(lux)?nu(?!m)", plain) or re.search(r"[\W_]m?jy$", name.lower())
+    return 2 if per_frequency else 0
+
+
+def axis_in_name(name: str) -> str | None:
+    """What a column of the spectral axis holds by its name, where that is no wavelength.
+
+    >>> axis_in_name("Wavenumber"), axis_in_name("nu_obs"), axis_in_name("wave")
+    ('wavenumber', 'frequency', None)
+    """
+    plain = normal(name)
+    kinds = {
+        "wavenumber": r"wavenum.*|wn",
+        "frequency": r"freq.*|nu(obs|rest)?",
+        "energy": r"energy.*",
+    }
+    return next((kind for kind, pattern in kinds.items() if re.fullmatch(pattern, plain)), None)
 
 
 def guess(names: Iterable[str]) -> dict[str, str]:
@@ -147,6 +177,11 @@ def families(names: Sequence[str]) -> list[RoleSet]:
         return [RoleSet("", found)]
     keys = _flux_keys(names, found["flux"])
     if len(keys) < 2:
+        # Names may share the key of the one flux: SCIFLUX, SCIVAR, SCIWAVE beside SKYFLUX.
+        for key in filter(None, keys):
+            own = {_without(name, key): name for name in names if _key_of(name, [key]) == key}
+            more = {role: own[plain] for role, plain in guess(own).items()}
+            found |= {role: name for role, name in more.items() if role not in found}
         return [RoleSet("", found)]
     # A name that carries another key belongs to that key's star, or arm.
     of_key = {name: _key_of(name, list(keys)) for name in names}
@@ -181,18 +216,23 @@ def _flux_keys(names: Sequence[str], best: str) -> dict[str, str]:
     for name in names:
         plain = normal_with_ends(name)
         found = re.fullmatch(rf"(.*?){word[0]}(.*)", plain)
-        if found is None or not re.fullmatch(_PATTERNS["flux"][-1], plain):
+        if found is None or not re.fullmatch(_ANY_FLUX, plain):
             continue
         key = (found[1] + found[2]).strip()
         keys.setdefault(key, name)
     if "" in keys:  # beside a plain "flux" only "flux2", "flux_b"; not "flux_best"
         return {k: n for k, n in keys.items() if not k or k.isdigit() or _ARM.match(k)}
-    return {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+    stars = {k: n for k, n in keys.items() if _ARM.match(k) or not _PROCESSING.fullmatch(k)}
+    # One extraction of a star, the better one, where there are two.
+    return {k: n for k, n in stars.items() if not (k.startswith("box") and "opt" in stars)}
 
 
 def normal_with_ends(name: str) -> str:
     """Like `normal`, but with what stands in brackets."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    text = name.lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return re.sub(r"[^a-z0-9]", "", text)
 
 
 def _key_of(name: str, keys: Sequence[str]) -> str | None:

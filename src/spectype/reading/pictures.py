@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.formats.blocks import Block, Cards, Named
+from spectype.formats.blocks import Block, Cards, Inherited, Named
 from spectype.formats.source import Source
-from spectype.reading import axes, names, quality, roles
+from spectype.reading import axes, names, roles
 from spectype.reading.clean import Raw
-from spectype.reading.rows import FEW, Rows, looks_like_wave, role_of_text, sort_rows
+from spectype.reading.rows import (
+    FEW,
+    Rows,
+    looks_like_wave,
+    quality_of,
+    role_of_text,
+    roles_said,
+    sort_rows,
+)
 
 _WITNESSES = ("ivar", "error", "variance", "mask", "good")
 
@@ -28,7 +36,7 @@ def of_images(block: Block, source: Source) -> tuple[list[Raw], list[str]]:
     ReadError
         If no image is a spectrum.
     """
-    images = _unique(block.arrays)
+    images = _unique(block.arrays, block.cards)
     sets = [s for s in _sets(images) if "flux" in s]
     raws: list[Raw] = []
     used: list[Named] = []
@@ -39,16 +47,22 @@ def of_images(block: Block, source: Source) -> tuple[list[Raw], list[str]]:
     return raws, left
 
 
-def _unique(images: list[Named]) -> list[Named]:
-    """Images with names, each once; nameless ones get a number."""
+def _unique(images: list[Named], primary: Cards) -> list[Named]:
+    """Images with names, each once; nameless ones get a number.
+
+    An image without an axis of its own has that of a primary header without data.
+    """
     seen: dict[str, int] = {}
     out = []
+    heir = primary.get("NAXIS") == 0 and roles.has_axis(primary)
     for i, image in enumerate(images):
         name = image.name or f"image {i}"
         seen[name] = seen.get(name, 0) + 1
         if seen[name] > 1:
             name = f"{name}.{seen[name]}"
-        out.append(Named(name=name, load=image.load, unit=image.unit, cards=image.cards))
+        own = image.cards
+        cards = Inherited(own, primary) if heir and not roles.has_axis(own) else own
+        out.append(Named(name=name, load=image.load, unit=image.unit, cards=cards))
     return out
 
 
@@ -69,42 +83,43 @@ def _sets(images: list[Named]) -> list[dict[str, Named]]:
             return sets
         first, rest = rest[0], rest[1:]
         sets = [{**(sets[0] if sets else {}), "flux": first}]
+    rest = [image for image in rest if _is_spectrum(image)]
+    sure = [image for image in rest if role_of_text(image.name) == "flux"]
+    if not sure and _add_quality(sets[-1], rest):
+        return sets  # images with roles; what has no name is no star
+    stars = [image for image in rest if role_of_text(image.name) in (None, "flux")]
+    return sets + [{"flux": image} for image in stars if roles.has_axis(image.cards)]
+
+
+def _add_quality(one: dict[str, Named], rest: list[Named]) -> bool:
+    """Add what is the error or inverse variance of a set's flux by its numbers, if anything is."""
+    flux = np.ravel(one["flux"].values)
     for image in rest:
-        main = sets[-1]["flux"]
-        if not _is_spectrum(image) or np.shape(image.values)[-1] < 2:
-            continue
-        if image.values.shape == main.values.shape and _is_error(image, main):
-            sets[-1].setdefault("error", image)
-        elif role_of_text(image.name) in (None, "flux") and _has_axis(image.cards):
-            sets.append({"flux": image})
-    return sets
-
-
-def _is_error(image: Named, main: Named) -> bool:
-    return quality.is_error_of(np.ravel(image.values), np.ravel(main.values))
+        if image.values.shape == one["flux"].values.shape:
+            role = quality_of(np.ravel(image.values), flux)
+            if role is not None and not {"error", "ivar", "variance"} & one.keys():
+                one[role] = image
+                return True
+    return False
 
 
 def _is_spectrum(image: Named) -> bool:
-    return image.values.ndim in (1, 2)
-
-
-def _has_axis(cards: Cards) -> bool:
-    step = any(key in cards for key in ("CDELT1", "CD1_1", "PC1_1"))
-    return "COEFF0" in cards or ("CRVAL1" in cards and step)
+    return image.values.ndim in (1, 2) and image.values.shape[-1] > 1
 
 
 def _of_set(one: dict[str, Named], source: Source) -> list[Raw]:
     """The spectra of one set of images that belong together."""
     main = one["flux"]
-    data = np.asarray(main.values, dtype=np.float64)
-    data, cards = _two_axes(data, main.cards, source)
+    planes, cards = _planes(np.asarray(main.values, dtype=np.float64), main.cards, source)
+    bands = roles_said(cards, len(planes)) if len(planes) > 1 else {}
+    data = planes[next((i for i, role in bands.items() if role == "flux"), 0)]
     axis = None if "wave" in one else axes.from_cards(cards, data.shape, source)
     if axis is None and "wave" not in one and _is_upright(data):
         data = data.T
     has_others = any(role in one for role in _WITNESSES)
     rows = (
         Rows(flux=list(range(len(data))))
-        if has_others or "wave" in one
+        if has_others or "wave" in one or len(planes) > 1
         else sort_rows(data, cards, axis=None if axis is None else axis.wave)
     )
     if axis is None and "wave" not in one and rows.wave is None:
@@ -113,10 +128,13 @@ def _of_set(one: dict[str, Named], source: Source) -> list[Raw]:
         )
     flux = data[rows.flux]
     values = {role: data[index] for role, index in rows.roles.items()}
+    values |= {role: planes[i] for i, role in bands.items() if role in _WITNESSES}
     values |= {role: _fit(one[role], flux) for role in _WITNESSES if _fits(one.get(role), flux)}
     raw = roles.build(flux, {**one}, values, cards, source)
     raw.name = main.name
     raw.notes = [*rows.notes, *raw.notes]
+    if len(planes) > 1:
+        raw.notes.append(f"{len(planes)} bands: {', '.join(bands.values()) or 'the first is read'}")
     if "wave" in one:
         raw.wave = _wave(one["wave"], flux, source)
     elif axis is not None:
@@ -135,15 +153,19 @@ def _is_upright(data: NDArray[Any]) -> bool:
     return data.shape[1] <= FEW < data.shape[0] and looks_like_wave(data[:, 0])
 
 
-def _two_axes(data: NDArray[Any], cards: Cards, source: Source) -> tuple[NDArray[Any], Cards]:
-    """Flux as (n_rows, n_pix); of IRAF's bands all rows of a single aperture, else the first."""
-    if data.ndim <= 2:
-        return np.atleast_2d(data), cards
-    squeezed = np.squeeze(data)
-    if squeezed.ndim <= 2 and squeezed.shape and squeezed.shape[-1] == data.shape[-1]:
-        return np.atleast_2d(squeezed), cards
-    if data.ndim == 3 and data.shape[0] <= FEW:
-        return data[0], cards
+def _planes(data: NDArray[Any], cards: Cards, source: Source) -> tuple[NDArray[Any], Cards]:
+    """An image as (n_bands, n_rows, n_pix), wavelengths along the last axis, and cards to match.
+
+    More bands than one are IRAF's, of several apertures; of a single one they are its rows.
+    """
+    axis = axes.spectral_axis(cards, data.ndim)
+    if axis > 1:
+        data, cards = np.moveaxis(data, data.ndim - axis, -1), axes.Turned(cards, axis)
+    outer = [n for n in data.shape[:-1] if n != 1]
+    if len(outer) < 2:
+        return data.reshape(1, -1, data.shape[-1]), cards
+    if len(outer) == 2 and (data.ndim > 2 and outer[0] <= FEW and axis == 1):
+        return data.reshape(*outer, data.shape[-1]), cards
     raise source.fail(
         f"holds an image of {data.ndim} axes {data.shape}, not spectra", remedy=axes.ASK
     )

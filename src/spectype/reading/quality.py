@@ -16,8 +16,11 @@ Bools = NDArray[np.bool_]
 # Angstrom of exactly the same flux, below this share of the median. A real continuum that was
 # rounded may repeat itself, too, but not so far down.
 _FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
-_SENTINELS = (-9999.0, -999.0, -99.0, -99.99, -999.99, -9999.99, -99999.0, -32768.0, 9999.0,
-              99999.0, 999999.0, -1e30, 1e30, -1e20, 1e20, -1e37, 9.969209968386869e36)  # fmt: skip
+_NO_VALUE = np.array([
+    99, 99.9, 99.99, 999, 999.9, 999.99, 9999, 9999.99, 99999, 999999, 32768, 1e10, 1e20, 1e30,
+    1e31, 1e37, 1e38, 9.969209968386869e36,
+])  # fmt: skip
+_SENTINELS = np.concatenate([_NO_VALUE, _NO_VALUE.astype(np.float32)])  # of either sign
 _FAR = 20.0  # a sentinel is so many times the usual flux away
 _BITMASK = 1.5  # a mask with larger values holds bits, which mean different things
 
@@ -61,6 +64,8 @@ def judge(flux: NDArray[Any], values: dict[str, NDArray[Any]]) -> Quality:
     role = next((r for r in ("ivar", "error", "variance") if r in values), None)
     if role is not None:
         found.ivar = _ivar(role, values[role])
+        absent = sentinels(np.atleast_2d(np.asarray(values[role], np.float64)))
+        found.ivar = np.where(absent & (found.ivar > 0), 0.0, found.ivar)
         why = _useless(role, found.ivar, values[role], flux)
         if why:
             found.ivar = None
@@ -171,7 +176,7 @@ def _noise_of(flux: NDArray[Any], part: Bools) -> float:
 def sentinels(flux: Floats) -> Bools:
     """Pixels of `flux` (n_spec, n_pix) that hold a number that stands for "no value"."""
     found = np.zeros(flux.shape, bool)
-    hits = np.isin(flux, _SENTINELS)
+    hits = np.isin(np.abs(flux), _SENTINELS)
     for i in np.flatnonzero(hits.any(axis=1)):
         rest = np.abs(flux[i][~hits[i] & np.isfinite(flux[i]) & (flux[i] != 0)])
         usual = float(np.percentile(rest, 99)) if rest.size else 0.0
@@ -210,6 +215,16 @@ def is_error_of(other: NDArray[Any], flux: NDArray[Any]) -> bool:
         return False
     to_flux = abs(np.log(size / light))
     return bool(abs(np.log(size / sigma)) < to_flux)
+
+
+def is_ivar_of(other: NDArray[Any], flux: NDArray[Any]) -> bool:
+    """Whether `other` (n_pix,) is the inverse variance of `flux` (n_pix,): near to its noise."""
+    ok = np.isfinite(other) & np.isfinite(flux)
+    if ok.sum() < 10 or (other[ok] < 0).any() or (other[ok] > 0).mean() < 0.5:
+        return False
+    light, sigma = float(np.median(np.abs(flux[ok]))), noise(flux)
+    size = 1.0 / np.sqrt(float(np.median(other[ok & (other > 0)])))
+    return bool(light > 0 and size < 0.5 * light and sigma > 0 and 0.25 < size / sigma < 4.0)
 
 
 def is_flag(values: NDArray[Any]) -> bool:

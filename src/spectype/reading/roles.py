@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +12,13 @@ from numpy.typing import NDArray
 
 from spectype.formats.blocks import Block, Cards, Named
 from spectype.formats.source import Source
-from spectype.reading import about, axes, frames, names, quality
+from spectype.reading import about, axes, frames, layout, names, positions, quality, units
 from spectype.reading.clean import Raw
 from spectype.reading.names import ColumnChoice, RoleSet
 from spectype.reading.rows import looks_like_wave
-from spectype.reading.units import is_per_frequency
 
-_BY_POSITION = ("wave", "flux", "error")  # the field's habit where no names are given
 _WITNESSES = ("ivar", "error", "variance", "mask", "good")
 _MANY_STARS = 2000  # columns that may be stars of their own
-_NAME_THEM = "name them: --columns wave=...,flux=... (columns= in Python)"
 
 
 def of_table(block: Block, choice: ColumnChoice | None, source: Source) -> list[Raw]:
@@ -46,17 +45,43 @@ def of_table(block: Block, choice: ColumnChoice | None, source: Source) -> list[
         raise source.fail(
             f"has no column that looks like {' or '.join(missing)} among"
             f" {', '.join(block.names[:12])}",
-            remedy=_NAME_THEM,
+            remedy=names.NAME_THEM,
         )
-    found = [_raw_of_set(block, one, source) for one in sets]
-    for raw, one in zip(found, sets):
+    found = []
+    for one in sets:
+        raw = _raw_of_set(block, one, source)
         if len(sets) > 1:
             raw.name = one.key or raw.name
             label = None if names.is_arm(one.key) else one.roles["flux"]
             if label is not None and "object" not in raw.meta and len(raw) == 1:
                 raw.meta["object"] = [label]
         raw.notes = [*notes, *raw.notes]
+        found += _one_by_one(raw, block, one)
     return found
+
+
+def _one_by_one(raw: Raw, block: Block, one: RoleSet) -> list[Raw]:
+    """Spectra that follow one another down the rows of a table, a `Raw` each."""
+    wave = np.ravel(raw.wave)
+    if len(raw) > 1 or "wave" not in one.roles or wave.size != block.n_rows:
+        return [raw]
+    parts = layout.runs(block, wave)
+    if len(parts) < 2:
+        return [raw]
+    note = f"{len(parts)} spectra follow one another down the rows"
+    return [
+        replace(
+            raw,
+            wave=wave[run.rows],
+            flux=raw.flux[:, run.rows],
+            ivar=None if raw.ivar is None else raw.ivar[:, run.rows],
+            bad=None if raw.bad is None else raw.bad[:, run.rows],
+            name=run.name or f"{raw.name} {i}".strip(),
+            meta=raw.meta | ({"object": [run.name]} if run.name else {"object": [None]}),
+            notes=[*raw.notes, note],
+        )
+        for i, run in enumerate(parts)
+    ]
 
 
 def is_usable(block: Block, choice: ColumnChoice | None) -> bool:
@@ -67,18 +92,32 @@ def is_usable(block: Block, choice: ColumnChoice | None) -> bool:
         lower = {name.strip().lower() for name in block.names}
         wanted = names.as_mapping(choice).values()
         return all(isinstance(c, int) or c.isdigit() or c.strip().lower() in lower for c in wanted)
-    if not block.named:
+    if not _speaks(block):
         return True
     roles = names.guess(block.names)
-    if not ("wave" in roles or "COEFF0" in block.cards or _has_world(block.cards)):
+    if not ("wave" in roles or has_axis(block.cards)):
         return False
     if "flux" in roles:
         return block[roles["flux"]].values.dtype.kind not in "SU"
     return "wave" in roles and bool(_unnamed(block, roles))
 
 
-def _has_world(cards: Cards) -> bool:
-    return "CRVAL1" in cards and ("CDELT1" in cards or "CD1_1" in cards)
+def n_pixels(block: Block) -> int:
+    """Pixels of the spectra of a usable table."""
+    flux = names.guess(block.names).get("flux") if _speaks(block) else None
+    shape = block[flux].values.shape if flux else (block.n_rows,)
+    return int(shape[-1]) if len(shape) > 1 else block.n_rows
+
+
+def _speaks(block: Block) -> bool:
+    """Whether the columns have names, in an alphabet that is known."""
+    return block.named and any(names.normal(name) for name in block.names)
+
+
+def has_axis(cards: Cards) -> bool:
+    """Whether a header describes an axis of wavelengths."""
+    step = any(key in cards for key in ("CDELT1", "CD1_1", "PC1_1"))
+    return "COEFF0" in cards or ("CRVAL1" in cards and step)
 
 
 def _role_sets(
@@ -88,8 +127,10 @@ def _role_sets(
     notes = list(block.notes)
     if choice is not None:
         return [RoleSet("", names.choose(block.names, choice, source))], notes
-    if not block.named:
-        return _by_position(block, notes), notes
+    if not _speaks(block):
+        if block.named:
+            notes.append(f"names not understood ({', '.join(block.names[:4])}): by position")
+        return positions.by_position(block, notes, source), notes
     sets = names.families(block.names)
     if "flux" in sets[0].roles:
         left = _left_columns(block, sets)
@@ -122,6 +163,7 @@ _OTHER_THINGS = (
     "ra", "dec", "z", "snr", "sn", "id", "obsid", "index", "pixel", "pix", "teff", "logg", "feh",
     "mjd", "date", "exptime", "fwhm", "wdisp", "disp", "resolution", "res", "order", "sky", "model",
     "continuum", "cont", "weight", "weights", "airmass", "npix", "n", "number", "rv", "vrad",
+    "mag", "magnitude", "mags", "abmag", "stmag", "vegamag",
 )  # fmt: skip
 
 
@@ -149,67 +191,18 @@ def _is_error(block: Block, columns: Sequence[str]) -> bool:
     return quality.is_error_of(second, first)
 
 
-def _by_position(block: Block, notes: list[str]) -> list[RoleSet]:
-    """Columns without names: wavelength, flux and error, or wavelength and a star each."""
-    columns = block.names
-    values = [np.asarray(array.values, np.float64) for array in block.arrays]
-    waves = [i for i, v in enumerate(values) if looks_like_wave(v)]
-    first = 0 if 0 in waves or not waves else waves[0]
-    if first:
-        notes.append(f"column {first} taken as the wavelengths")
-    others = [i for i in range(len(columns)) if i != first]
-    # A running number beside the wavelengths is no flux.
-    counters = [i for i in others[:-1] if _counts(values[i])]
-    others = [i for i in others if i not in counters]
-    roles = {"wave": columns[first], "flux": columns[others[0]]}
-    rest = others[1:]
-    if not rest:
-        return [RoleSet("", roles)]
-    second = values[rest[0]]
-    if quality.is_flag(second) and not quality.is_flag(values[others[0]]) and np.ptp(second) > 0:
-        notes.append(f"column {rest[0]} holds flags: taken as a mask")
-        return [RoleSet("", {**roles, "mask": columns[rest[0]]})]
-    more = len(rest) > 1 or _negative(second) or _level(second, values[others[0]])
-    if more and not quality.is_error_of(second, values[others[0]]) and not _is_empty(second):
-        stars = [i for i in others if not quality.is_flag(values[i])]
-        if len(stars) > 1:
-            notes.append(f"{len(stars)} columns without names taken as a star each")
-            return [RoleSet(columns[i], {"wave": roles["wave"], "flux": columns[i]}) for i in stars]
-    left = [str(i) for i in rest[1:]]
-    notes += [f"columns {', '.join(left)} left out"] if left else []
-    return [RoleSet("", {**roles, "error": columns[rest[0]]})]
-
-
-def _counts(values: NDArray[Any]) -> bool:
-    step = np.diff(values)
-    return bool(values.size > 2 and (step == 1).all() and values[0] in (0, 1))
-
-
-def _negative(values: NDArray[Any]) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and (finite < 0).any() and (finite > 0).mean() > 0.5)
-
-
-def _level(other: NDArray[Any], flux: NDArray[Any]) -> bool:
-    """Whether `other` is as bright as `flux` and as rough: a star rather than its error."""
-    a, b = (float(np.nanmedian(np.abs(v))) if v.size else 0.0 for v in (other, flux))
-    sigma = quality.noise(flux)
-    return b > 0 and 0.5 < a / b < 2.0 and sigma < 0.1 * b and quality.noise(other) > 0
-
-
-def _is_empty(values: NDArray[Any]) -> bool:
-    return not (np.isfinite(values) & (values > 0)).any()
-
-
 def _raw_of_set(block: Block, one: RoleSet, source: Source) -> Raw:
     roles = one.roles
     flux = matrix(block[roles["flux"]], source)
     arrays = {role: block[name] for role, name in roles.items()}
+    words = [role for role in _WITNESSES if role in arrays and not arrays[role].is_numeric]
+    spoken = [arrays.pop(role).name for role in words]
     by_pixel = _is_pixel_a_row(block, roles)
     if by_pixel:
         flux = flux.T  # wavelengths down the rows, a star a column of the vector
     values = {r: like(flux, arrays[r], source, turn=by_pixel) for r in _WITNESSES if r in arrays}
     raw = build(flux, arrays, values, block.cards, source)
+    raw.notes += [f"columns of words left out: {', '.join(spoken)}"] if spoken else []
     if "wave" in arrays:
         raw.wave = like(flux, arrays["wave"], source, one_row=True)
     many = block[roles["flux"]].values.ndim > 1 or block[roles["flux"]].values.dtype == object
@@ -254,18 +247,24 @@ def build(
     array = arrays.get("flux")
     unit = array and (array.unit or names.bracket(array.name))
     name = names.normal(array.name) if array else ""
+    if units.is_logarithm(unit) or re.match(r"log(10)?(f|spec|counts)|mag|.*abmag", name):
+        raise source.fail(
+            f"{array.name if array else 'its flux'} [{unit or 'no unit'}] holds logarithms or"
+            " magnitudes, not flux",
+            remedy="write it as flux, 10**(-0.4 mag), or name another: --columns flux=...",
+        )
     raw = Raw(
         wave=np.empty(0),
         flux=flux,
         ivar=found.ivar,
         bad=found.bad,
         turned=found.turned,
-        frame=frames.frame_in_cards(cards),
-        per_frequency=is_per_frequency(unit) or name.startswith(("fnu", "fluxnu")),
+        power=2 if units.is_per_frequency(unit) else names.flux_power(array.name if array else ""),
         notes=found.notes,
     )
-    if raw.per_frequency:
-        raw.notes.append("flux per frequency converted to flux per wavelength")
+    if raw.power:
+        kind = "per frequency" if raw.power == 2 else "times wavelength"
+        raw.notes.append(f"flux {kind} converted to flux per wavelength")
     wave = arrays.get("wave")
     if wave is None:
         axis = axes.from_cards(cards, flux.shape, source)
@@ -274,6 +273,10 @@ def build(
             raw.notes += axis.notes
         return raw
     raw.unit = names.unit_in_name(wave.name) or wave.unit
+    quantity = names.axis_in_name(wave.name)
+    if quantity is not None and raw.unit is None:
+        numbers = np.asarray(matrix(wave, source), np.float64)
+        raw.unit = units.guess_unit_of(quantity, numbers) or quantity
     said = frames.frame_in_text(wave.name) or frames.frame_in_text(wave.unit or "")
     raw.frame = said or raw.frame
     if raw.frame is None and names.normal(wave.name) == "loglam":
@@ -296,7 +299,7 @@ def matrix(array: Named, source: Source) -> NDArray[Any]:
             data = data.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise source.fail(
-            f"column {array.name!r} holds no numbers", remedy=f"name another: {_NAME_THEM}"
+            f"column {array.name!r} holds no numbers", remedy=f"name another: {names.NAME_THEM}"
         ) from error
     if data.ndim == 1:
         return data[None]

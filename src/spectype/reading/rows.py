@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.formats.blocks import Cards
-from spectype.reading.quality import is_error_of, is_flag
+from spectype.reading.quality import is_error_of, is_flag, is_ivar_of
 from spectype.reading.units import Floats, guess_unit
 
 FEW = 8  #: a small axis may hold wavelength, flux, error ... rather than spectra
@@ -21,10 +21,12 @@ _WORDS = {
     "variance": r"varian|\bvar\b",
     "error": r"err|sigma|uncert|noise|std|stdev|fluctuation|rms",
     "mask": r"mask|flag|qual|bad|status|\bdq\b",
-    "sky": r"\bsky\b(?!\W*sub)|backgr|\bbkg\b",
+    "sky": r"sky(?!\W*sub)|backgr|\bbkg\b",
     "continuum": r"contin(?!\w*\W*(norm|sub|corr))|^cont$",
     "raw": r"^raw",
     "model": r"model|template|\bfit\b",
+    "other": r"tellur|transm|throughput|respon|\blsf\b|fwhm|\bw?disp(ersion)?$|specres|resolution"
+    r"|\b(arc|lamp|flat|bias|dark|snr|s/n|exptime|coverage|lines?|linelist|ew)s?\d*\b",
     "wave": r"wave|lambda|angstrom",
     "flux": r"flux|spec|object|counts|signal|intens|star|data|norm",
 }
@@ -41,7 +43,7 @@ class Rows:
     roles : dict
         Role to row, for a single star only.
     wave : ndarray, optional
-        A row that holds wavelengths.
+        A row that holds wavelengths, or one for each star.
     notes : list of str
         What was decided.
     """
@@ -60,7 +62,7 @@ def role_of_text(text: str) -> str | None:
     >>> role_of_text("spectrum: background median, weights variance, clean no")
     'flux'
     """
-    lead = re.split(r"[:,;(]|\s-\s", text.strip().lower())[0]
+    lead = re.split(r"[:,;(]|\s-\s", text.strip().lower().replace("_", " "))[0]
     return next((role for role, pattern in _WORDS.items() if re.search(pattern, lead)), None)
 
 
@@ -76,7 +78,7 @@ def sort_rows(data: NDArray[Any], cards: Cards, *, axis: Floats | None) -> Rows:
         Wavelengths by the header.
     """
     n_rows = data.shape[0]
-    said = _said(cards, n_rows)
+    said = roles_said(cards, n_rows)
     if said:
         return _by_words(data, said)
     if 2 <= n_rows <= FEW:
@@ -84,7 +86,7 @@ def sort_rows(data: NDArray[Any], cards: Cards, *, axis: Floats | None) -> Rows:
     return Rows(flux=list(range(n_rows)))
 
 
-def _said(cards: Cards, n_rows: int) -> dict[int, str]:
+def roles_said(cards: Cards, n_rows: int) -> dict[int, str]:
     """Row (from 0) to role, from numbered cards or one card that lists the rows."""
     for stem in _CARDS:
         first = 0 if f"{stem}0" in cards else 1
@@ -124,20 +126,33 @@ def _by_numbers(data: NDArray[Any], axis: Floats | None) -> Rows:
     """Judge few rows without cards by their numbers."""
     rows = np.asarray(data, np.float64)
     waves = [i for i in range(len(rows)) if looks_like_wave(rows[i]) and _runs_with(rows[i], axis)]
-    found = Rows(flux=[i for i in range(len(rows)) if i not in waves[:1]])
+    others = [i for i in range(len(rows)) if i not in waves]
+    if not others:
+        return Rows(flux=list(range(len(rows))))
+    found = _by_quality(rows, others)
     if waves:
-        found.wave = rows[waves[0]]
+        found.wave = rows[waves] if len(waves) == len(found.flux) > 1 else rows[waves[0]]
+    return found
+
+
+def _by_quality(rows: Floats, others: list[int]) -> Rows:
+    """Tell stars from errors and flags among the rows `others`."""
+    found = Rows(flux=others)
     first, rest = found.flux[0], found.flux[1:]
-    if not rest:
+    pairs = len(found.flux) % 2 == 0 and len(found.flux) > 2 and _alternate(rows, found.flux)
+    if pairs:
+        found.roles["error"] = found.flux[1::2]
+        found.notes.append(f"each row {rest[0] - first} below another taken as its error")
+        found.flux = found.flux[::2]
         return found
-    if is_error_of(rows[rest[0]], rows[first]):
-        pairs = len(found.flux) % 2 == 0 and len(found.flux) > 2 and _alternate(rows, found.flux)
-        found.roles["error"] = found.flux[1::2] if pairs else [rest[0]]
-        found.flux = found.flux[::2] if pairs else [first]
-        left = 0 if pairs else len(rest) - 1
+    witness = next(((r, i) for i in rest if (r := quality_of(rows[i], rows[first]))), None)
+    if witness is not None:
+        role, at = witness
+        found.roles[role] = [at]
+        found.flux = [first]
+        left = len(rest) - 1
         found.notes.append(
-            f"row {rest[0]} taken as the error of row {first}"
-            + f"; {left} rows left out" * bool(left)
+            f"row {at} taken as the {role} of row {first}" + f"; {left} rows left out" * bool(left)
         )
         return found
     flags = [i for i in rest if is_flag(rows[i])]
@@ -145,6 +160,13 @@ def _by_numbers(data: NDArray[Any], axis: Floats | None) -> Rows:
         found.flux = [i for i in found.flux if i not in flags]
         found.notes.append(f"{len(flags)} rows of flags or one value left out")
     return found
+
+
+def quality_of(other: Floats, flux: Floats) -> str | None:
+    """Whether an array is the "error" or "ivar" of a flux by its numbers, both (n_pix,)."""
+    if is_error_of(other, flux):
+        return "error"
+    return "ivar" if is_ivar_of(other, flux) else None
 
 
 def _runs_with(row: Floats, axis: Floats | None) -> bool:

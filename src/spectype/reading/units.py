@@ -31,6 +31,7 @@ UNITS = (
     "Angstrom, nm, micron, m, log10 or ln (of Angstrom), or a unit of frequency, wavenumber"
     " or energy such as THz, cm-1, eV"
 )
+_TITLES = {"log10": "log10 of Angstrom", "ln": "ln of Angstrom", "um": "micron"}
 _FRAME_WORDS = re.compile(r"[\s,;:(\[]*\b(in\s+)?(std\.?\s+)?(vac(uum)?|air)\b[\s)\]]*", re.I)
 _NO_WORDS = {"", "none", "unknown", "unitless", "n/a", "na", "-", "--", "?", "null", "1"}
 
@@ -97,6 +98,8 @@ def to_angstrom(
         )
     if notes:
         notes = [f"{notes[0]}: taken as {guessed}"]
+    elif guessed != "angstrom":
+        notes = [f"wavelength unit not stated: taken as {_TITLES.get(guessed, guessed)}"]
     known = _known(wave, guessed)
     assert known is not None  # guess_unit gives known units only
     return Wavelengths(wave=known, notes=notes)
@@ -117,6 +120,11 @@ def _convert(wave: Floats, unit: str, source: Source) -> Wavelengths | None:
     known = _known(wave, text)
     if known is not None:
         return Wavelengths(wave=known)
+    if text in _UNITS_OF:
+        raise source.fail(
+            f"its {text} is in no unit that gives optical wavelengths",
+            remedy="say which: --unit THz (or 1/cm, eV ...)",
+        )
     factor, kind = _by_astropy(_FRAME_WORDS.sub("", unit).strip().strip("[]'\""))
     if kind == "length":
         return Wavelengths(wave=wave * factor)
@@ -181,7 +189,7 @@ def guess_unit(wave: Floats) -> str | None:
     """The unit in which these numbers are optical wavelengths, or None.
 
     Judged by range: Angstrom in the thousands, nm in the hundreds, micron near 1, log10 of
-    Angstrom 3-5, ln of Angstrom 7-11.5, metres below 1e-4.
+    Angstrom 3-5, of nm 2.5-3, ln of Angstrom 7-11.5, metres below 1e-4.
     """
     low, high = float(wave.min()), float(wave.max())
     if low <= 0:
@@ -193,6 +201,8 @@ def guess_unit(wave: Floats) -> str | None:
         return "log10"
     if low > 6.9 and high < 11.6 and high - low < 3:
         return "ln"
+    if low > 2.47 and high < 3.05:  # as microns where no ground-based spectrograph looks
+        return "log10(nm)"
     if low > 0.05 and high < 30:
         return "um"
     if 90 < low < 1000 and high < 2700:
@@ -200,6 +210,44 @@ def guess_unit(wave: Floats) -> str | None:
     if low > 50 and 800 < high < 1e6:
         return "angstrom"
     return None
+
+
+# Units of what is no wavelength, in the order in which they are tried.
+_UNITS_OF = {
+    "frequency": ("Hz", "GHz", "THz"),
+    "wavenumber": ("1/cm", "1/m", "1/um"),
+    "energy": ("eV", "keV", "J", "erg"),
+}
+
+
+def guess_unit_of(kind: str, values: Floats) -> str | None:
+    """The unit in which a frequency, wavenumber or energy is of the optical range, or None.
+
+    Parameters
+    ----------
+    kind : {"frequency", "wavenumber", "energy"}
+    values : ndarray, float64
+    """
+    sound = values[np.isfinite(values) & (values > 0)]
+    if not sound.size:
+        return None
+    for unit in _UNITS_OF[kind]:
+        wave = _by_astropy(unit)[0] / sound
+        if wave.min() > 900 and wave.max() < 3e4:
+            return unit
+    return None
+
+
+def is_length(unit: str | None) -> bool:
+    """Whether a unit is a wavelength's."""
+    text = plain(unit or "")
+    return text in _ANGSTROM_IN or (bool(text) and _by_astropy(str(unit).strip())[1] == "length")
+
+
+def is_logarithm(unit: object) -> bool:
+    """Whether a flux unit is a magnitude or a logarithm: ``mag(AB)``, ``log(erg/s/cm2/A)``."""
+    text = plain(str(unit or ""))
+    return bool(re.match(r"(ab|st|vega)?mag|log(10)?\W|dex|log(10)?$", text))
 
 
 def is_per_frequency(unit: object) -> bool:

@@ -28,7 +28,7 @@ class Order:
     Parameters
     ----------
     type : str, optional
-        A type's letter.
+        A type's letter, or several of them: ``OB``.
     subclass : str, optional
         Of the type: ``5`` or a range, ``5-9``, all of which is equally likely.
     code : float, optional
@@ -48,10 +48,10 @@ class Order:
     def __post_init__(self) -> None:
         if self.code is not None and (self.type is not None or self.subclass is not None):
             raise UsageError("give --code, or --type with --subclass, not both")
-        if self.subclass is not None and self.type is None:
-            raise UsageError("--subclass needs the --type that it divides")
-        if self.type is not None and (len(self.type) != 1 or self.type not in mk.TYPES):
-            raise UsageError(f"{self.type!r} is no type", remedy=f"one of {', '.join(mk.TYPES)}")
+        if self.subclass is not None and (self.type is None or len(self.type) > 1):
+            raise UsageError("--subclass needs the one --type that it divides")
+        if self.type is not None and (not self.type or set(self.type) - set(mk.TYPES)):
+            raise UsageError(f"{self.type!r} is no type", remedy=f"of {', '.join(mk.TYPES)}")
         if self.luminosity is not None and self.luminosity not in HEIGHT:
             raise UsageError(
                 f"{self.luminosity!r} is no luminosity class", remedy=", ".join(HEIGHT)
@@ -91,8 +91,8 @@ class Order:
         UsageError
             If the generator's recipe does not know what was asked for.
         """
-        if self.type is not None and self.type not in generator.types:
-            raise UsageError(f"the generator knows {', '.join(generator.types)}, no {self.type!r}")
+        if strange := [t for t in self.type or "" if t not in generator.types]:
+            raise UsageError(f"the generator knows {', '.join(generator.types)}, no {strange[0]!r}")
         if isinstance(generator, RefinedGenerator):
             at = self._places(generator, n, seed)
             return generator.sample(n, at=at, seed=seed)
@@ -110,7 +110,7 @@ class Order:
             return generator.sample(n, code=code, seed=seed)
         if ends is not None:
             return generator.sample(n, code=ends[0], seed=seed)  # it says that it cannot
-        if self.type is not None and len(generator.types) > 1:
+        if self.type is not None and set(generator.types) != set(self.type):
             raise DataError(f"its types {generator.types} are one pool; {self.type} cannot be told")
         return generator.sample(n, seed=seed)
 

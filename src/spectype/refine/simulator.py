@@ -91,13 +91,14 @@ class RefinedGenerator:
         n : int
             How many.
         type : str, optional
-            Of this type only.
+            Of this type, or these: ``"OB"``.
         seed : int
             Seed.
         """
         weight = balance(self.stars.code)
         if type is not None:
-            weight = weight * (mk.type_indices(self.stars.code) == mk.index(type))
+            wanted = [mk.index(letter) for letter in type]
+            weight = weight * np.isin(mk.type_indices(self.stars.code), wanted)
         if not weight.sum() > 0:
             raise UsageError(f"the generator knows {', '.join(self.types)}, no {type!r}")
         rng = np.random.default_rng(seed)

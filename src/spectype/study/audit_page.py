@@ -10,7 +10,7 @@ from typing import Any
 
 from spectype.core.files import write_json, write_text
 from spectype.draw.canvas import to_svg
-from spectype.draw.html import DASH, contents, document, figure, pair, table
+from spectype.draw.html import DASH, contents, document, facts, figure, pair, table
 from spectype.judge.metrics import Share
 from spectype.judge.scores import plain
 from spectype.judge.wording import interval, share_text
@@ -259,33 +259,35 @@ def _matrices(cases: Mapping[str, Case], figures: Mapping[str, str]) -> str:
 
 def _prevalence(case: Case) -> str:
     alarms, recall = case.false_alarms, case.real_recall.value
-    best = at_prevalence(recall, alarms.low)
-    worst = at_prevalence(recall, alarms.high)
-    here = at_prevalence(recall, alarms.value)
-    value = f"{here:.2%}" if alarms.value > 0 else "not known better than that it is"
-    upper = f"at most {best:.1%}" if alarms.low > 0 else "not bounded from above"
-    return (
-        f"<p>No test set with as many O stars as others tells what a survey will see. In the "
+    text = (
+        "No test set with as many O stars as others tells what a survey will see. In the "
         f"survey's sixth release one star in {round(1 / PREVALENCE):,} is an O star. The honest "
-        f"network calls {alarms.value:.2%} of other real stars O ({interval(alarms)}); at that "
-        f"rate the share of true O stars among those called O would be {value}, "
-        f"{upper} and at least {worst:.2%} within the interval. A list of candidates for the "
-        "eye, not a catalogue.</p>"
+        f"network calls {alarms.value:.2%} of other real stars O ({interval(alarms)})"
+    )
+    if not recall > 0:
+        return f"<p>{text}, and recognised no real O star: among those called O none would be.</p>"
+    worst = at_prevalence(recall, alarms.high)
+    if not alarms.value > 0:
+        return (
+            f"<p>{text}: too few other stars to know how often it errs. The share of true O stars "
+            f"among those called O is at least {worst:.2%}; nothing bounds it from above.</p>"
+        )
+    upper = (
+        f"{at_prevalence(recall, alarms.low):.1%}" if alarms.low > 0 else "an unknown upper bound"
+    )
+    return (
+        f"<p>{text}; at that rate the share of true O stars among those called O would be "
+        f"{at_prevalence(recall, alarms.value):.2%} ({worst:.2%} to {upper} within the interval). "
+        "A list of candidates for the eye, not a catalogue.</p>"
     )
 
 
 def _about(audit: Audit, about: Mapping[str, Any]) -> str:
     values = {**about, **{f"--{k.replace('_', '-')}": v for k, v in asdict(audit.config).items()}}
-    items = "".join(
-        f"<dt>{escape(str(k))}</dt><dd>{escape(', '.join(v) if isinstance(v, tuple) else str(v))}"
-        "</dd>"
-        for k, v in values.items()
-        if v not in ((), "")
-    )
     said = (
         "<p>The study: a CNN for types O to M of LAMOST DR6 with a spectral GAN for the O class "
         "(2022); it reported 99 % for O, with 1,278 of its 1,400 O spectra synthetic. The honest "
         "folds together test every star once; intervals count stars. One seed: another gives other "
         "folds and samples.</p>"
     )
-    return f"{said}<dl>{items}</dl>"
+    return f"{said}{facts(values)}"

@@ -16,13 +16,30 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.lines import LINES, TELLURIC
 from spectype.web import uploads
 from spectype.web.agreement import FORMATS, agreement, as_table, encoded
-from spectype.web.desk import Desk, links
+from spectype.web.desk import ROW, Desk
+from spectype.web.links import links
 from spectype.web.review import Decision
 from spectype.web.shelf import about, packed, plain_row
 
-router = APIRouter(prefix="/api")
+
+class Refusal(BaseModel):
+    """Why a request is not answered, in words; of errors of ours also their parts."""
+
+    error: str
+    problem: str | None = None
+    path: str | None = None
+    remedy: str | None = None
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "it asks for what is not there"},
+    401: {"model": Refusal, "description": "it does not carry the token"},
+    403: {"model": Refusal, "description": "it comes from another site's page"},
+    413: {"model": Refusal, "description": "it is too large"},
+    421: {"model": Refusal, "description": "it names another host"},
+}
+router = APIRouter(prefix="/api", responses=_REFUSALS)
 MOST_ROWS = 500  #: of a page
-MOST_EXPORTED = 1_000_000
 _RAW: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "little-endian float32"}
 }
@@ -120,14 +137,17 @@ def histogram(request: Request, column: Annotated[str, Query(max_length=80)]) ->
     return at.results.histogram(at.chosen(query(request)), column)
 
 
+@router.get("/confusion", tags=["table"])
+def confusion(request: Request) -> dict[str, Any]:
+    """How often the survey's type, or a run's label, meets ours in the selection."""
+    at = desk(request)
+    return at.results.confusion(at.chosen(query(request)))
+
+
 @router.get("/export", tags=["table"], responses=_FILE, response_class=Response)
 def export(request: Request, format: Format = "csv") -> Response:
     """The rows of a selection as a file."""
-    at = desk(request)
-    chosen = at.chosen(query(request))
-    if (total := at.results.count(chosen)) > MOST_EXPORTED:
-        raise UsageError(f"{total} rows are selected", remedy=f"{MOST_EXPORTED} can be exported")
-    table = at.results.select(chosen).drop("row").collect(engine="streaming")
+    table = desk(request).exported(query(request)).drop(ROW)
     return _sent(encoded(table, format), "selection", format)
 
 
@@ -189,11 +209,7 @@ def standard(request: Request, number: RowNumber) -> Response:
 @router.post("/moved", tags=["spectra"])
 def moved(request: Request, said: Moved) -> dict[str, str]:
     """Say in which folder the spectra are now."""
-    shelf = desk(request).shelf
-    if shelf is None:
-        raise UsageError("no table is open")
-    shelf.move(Path(said.folder).expanduser())
-    return {"folder": str(shelf.moved_to)}
+    return {"folder": str(desk(request).move(Path(said.folder).expanduser()))}
 
 
 @router.post("/decisions", tags=["review"])
@@ -263,6 +279,37 @@ def sent_arrays(
     if index >= len(spectra):
         raise UsageError(f"the file holds {len(spectra)} spectra, none at {index}")
     return _raw(packed(spectra[index : index + 1]))
+
+
+@router.get("/samp", tags=["samp"])
+def samp(request: Request) -> dict[str, Any]:
+    """Whether a hub knows us, and which row was highlighted elsewhere last (`count` so far)."""
+    return desk(request).samp.state()
+
+
+@router.post("/samp", tags=["samp"])
+def samp_switch(request: Request, on: Annotated[bool, Body(embed=True)]) -> dict[str, Any]:
+    """Register with the hub of this machine, or leave it."""
+    ours = desk(request).samp
+    if on:
+        ours.connect()
+    else:
+        ours.disconnect()
+    return ours.state()
+
+
+@router.post("/samp/table", tags=["samp"])
+def samp_table(request: Request) -> dict[str, Any]:
+    """Send the rows of a selection (the words of the address) to TOPCAT and its kin."""
+    at = desk(request)
+    table = at.exported(query(request))
+    return at.samp.send(table.drop(ROW), table[ROW].to_numpy(), name=at.results.path.name)
+
+
+@router.post("/samp/row", tags=["samp"])
+def samp_row(request: Request, row: Annotated[RowNumber, Body(embed=True)]) -> dict[str, int]:
+    """Highlight a row in the tables that were sent; to how many programs it went."""
+    return {"told": desk(request).samp.highlight(row)}
 
 
 def _typed(request: Request, files: list[tuple[str, bytes]]) -> dict[str, Any]:

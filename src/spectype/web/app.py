@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
@@ -23,7 +25,14 @@ STATIC = Path(__file__).parent / "static"
 
 def make_app(desk: Desk, *, token: str, host: str = "127.0.0.1", port: int = 8642) -> Safety:
     """The page and the API over a desk, behind `Safety`."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.samp.close()
+
     app = FastAPI(
+        lifespan=lifespan,
         title="spectype",
         version=spectype.__version__,
         description="Look at spectra and their types, judge them, type files.",

@@ -6,20 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from spectype.classify.runtime import DEFAULT, Model, load_model
+from spectype.core import kinds
 from spectype.core.errors import SpectypeError, UsageError
 from spectype.core.flags import Flag
 from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import run_chain
 from spectype.web.filters import Filter
-from spectype.web.review import Review
-from spectype.web.shelf import Shelf, plain, plain_row
+from spectype.web.review import KINDS, Review
+from spectype.web.samp import Samp
+from spectype.web.shelf import Shelf, plain_row
+from spectype.web.sources import Source, open_source
 from spectype.web.standards import Rack
 from spectype.web.table import ROW, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_EXPORTED = 1_000_000  #: rows
 
 #: What a flag means, for people.
 WORDS: Mapping[Flag, str] = {
@@ -42,25 +48,25 @@ class Desk:
 
     Parameters
     ----------
-    table : Table, optional
-        None where only files are to be typed.
-    shelf : Shelf, optional
-        Goes with the table.
+    source : Source, optional
+        The table and its spectra; None where only files are to be typed.
     review : Review, optional
         Goes with the table.
     model_name : str
         Types files that are sent, and gives the distribution along the sequence.
     rack : Rack
         Standards.
+    samp : Samp
+        Our side of a SAMP hub.
     blind : bool
         Whether reviewers begin with the machine's type hidden.
     """
 
-    table: Table | None = None
-    shelf: Shelf | None = None
+    source: Source | None = None
     review: Review | None = None
     model_name: str = DEFAULT
     rack: Rack = field(default_factory=Rack)
+    samp: Samp = field(default_factory=Samp)
     blind: bool = False
 
     @cached_property
@@ -69,13 +75,18 @@ class Desk:
         return load_model(self.model_name)
 
     @property
-    def results(self) -> Table:
-        """The table; UsageError where the server has none."""
-        if self.table is None:
+    def opened(self) -> Source:
+        """The table and its spectra; UsageError where the server has none."""
+        if self.source is None:
             raise UsageError(
                 "no table is open", remedy="start spectype serve with the table of classify"
             )
-        return self.table
+        return self.source
+
+    @property
+    def results(self) -> Table:
+        """The table; UsageError where the server has none."""
+        return self.opened.table
 
     def chosen(self, query: Mapping[str, str]) -> Filter:
         """The selection of an address; ``review`` with ``reviewer`` selects by decisions."""
@@ -104,9 +115,14 @@ class Desk:
     def spectrum(self, number: int) -> tuple[dict[str, Any], Spectra]:
         """A row of the table and its spectrum."""
         row = self.results.row(number)
-        if self.shelf is None:
-            raise UsageError("no spectra are open")
-        return row, self.shelf.spectrum(str(row["path"]))
+        return row, self.opened.spectra.spectrum(row)
+
+    def move(self, folder: Path) -> Path:
+        """Look for the files in this folder from now on; what it is in full."""
+        shelf = self.opened.spectra
+        if not isinstance(shelf, Shelf):
+            raise UsageError("the spectra are of a store, which names itself")
+        return shelf.move(folder)
 
     def sequence(self, spectrum: Spectra) -> dict[str, Any]:
         """The distribution of a batch of one along O0...M9.5, and the codes of its bins."""
@@ -125,9 +141,30 @@ class Desk:
         found = explain(spectrum, self.model)
         return found.wave, found.by_pixel(found.weight)[0]
 
+    def exported(self, query: Mapping[str, str]) -> pl.DataFrame:
+        """The rows of a selection in its order, their numbers in `ROW`.
+
+        Raises
+        ------
+        UsageError
+            If they are more than `MOST_EXPORTED`.
+        """
+        import polars as pl
+
+        chosen, table = self.chosen(query), self.results
+        if (total := table.count(chosen)) > MOST_EXPORTED:
+            raise UsageError(f"{total} rows are selected", remedy=f"{MOST_EXPORTED} can be sent")
+        rows = table.select(chosen)
+        if chosen.sort:
+            chosen.check_sort(table)
+            rows = rows.sort(
+                pl.col(chosen.sort), ROW, descending=[chosen.descending, False], nulls_last=True
+            )
+        return rows.collect(engine="streaming")
+
     def facts(self) -> dict[str, Any]:
         """What the page needs to know first."""
-        table = self.table
+        table = None if self.source is None else self.source.table
         return {
             "name": None if table is None else table.path.name,
             "total": 0 if table is None else len(table),
@@ -137,30 +174,16 @@ class Desk:
             },
             "label": None if table is None else table.label,
             "flags": {str(flag.name): words for flag, words in WORDS.items()},
+            "kinds": KINDS,
+            "machine_kinds": kinds.KINDS,
             "model": self.model_name,
             "blind": self.blind,
+            "queue": self.source is not None and self.source.queue,
+            "synthetic": self.source is not None and self.source.synthetic,
+            "epochs": [] if self.source is None else self.source.epochs,
             "standards": len(self.rack.all),
             "review": None if self.review is None else self.review.path.name,
         }  # fmt: skip
-
-
-def links(row: Mapping[str, Any], spectrum: Spectra | None = None) -> dict[str, str]:
-    """Addresses of pages about the place in the sky and the observation; nothing is fetched."""
-    ra, dec = plain(row.get("ra")), plain(row.get("dec"))
-    found: dict[str, str] = {}
-    if ra is not None and dec is not None and np.isfinite(ra) and np.isfinite(dec):
-        found["SIMBAD"] = (
-            f"https://simbad.cds.unistra.fr/simbad/sim-coo?Coord={ra:.6f}+{dec:.6f}"
-            "&CooFrame=ICRS&Radius=5&Radius.unit=arcsec"
-        )
-        found["Aladin"] = (
-            f"https://aladin.cds.unistra.fr/AladinLite/?target={ra:.6f}%20{dec:.6f}&fov=0.05"
-        )
-    obsid = str(row.get("obsid") or "")
-    survey = row.get("survey") or (spectrum.get("survey")[0] if spectrum is not None else "")
-    if obsid.isdigit() and str(survey).lower().startswith("lamost"):
-        found["LAMOST"] = f"https://www.lamost.org/dr8/v2.0/spectrum/view?obsid={obsid}"
-    return found
 
 
 def model_or_none(name: str) -> str:
@@ -175,6 +198,7 @@ def model_or_none(name: str) -> str:
 def open_desk(
     results: Path | None,
     *,
+    synthetic: Path | None = None,
     review: Path | None = None,
     model: str = DEFAULT,
     standards: Path | None = None,
@@ -187,11 +211,13 @@ def open_desk(
     rack = Rack(standards)
     name = model_or_none(model)
     if results is None:
+        if synthetic is not None:
+            raise UsageError("--synthetic goes with a store")
         return Desk(model_name=name, rack=rack)
-    table = Table(results)
     return Desk(
-        table=table,
-        shelf=Shelf(results, frame=frame, columns=columns, unit=unit),
+        source=open_source(
+            results, synthetic=synthetic, said={"frame": frame, "columns": columns, "unit": unit}
+        ),
         review=Review(review or results.with_name(results.name + ".review.sqlite"), model=name),
         model_name=name,
         rack=rack,
@@ -199,4 +225,4 @@ def open_desk(
     )
 
 
-__all__ = ["ROW", "WORDS", "Desk", "links", "open_desk"]
+__all__ = ["ROW", "WORDS", "Desk", "open_desk"]

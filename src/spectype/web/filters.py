@@ -1,6 +1,9 @@
 """Which rows are looked at: the query of an address as a filter of the table.
 
 ``type=O,B&subclass=O3:B2&p_O=0.5:&flags=LOW_SNR,-NO_ERRORS&differs=1&text=F5902&sort=-p_O``
+
+Beside the columns there are ``text`` (in any of several), ``theirs`` (the survey's type, a letter)
+and ``differs``.
 """
 
 from __future__ import annotations
@@ -90,14 +93,16 @@ def _expression(name: str, wanted: str, table: Table) -> pl.Expr:
 
     if name == "text":
         columns = [c for c in _TEXTS if c in table.schema and table.schema[c] == pl.String]
-        text = [pl.col(c).str.to_lowercase().str.contains(wanted.lower(), literal=True)
+        text = [pl.col(c).str.contains_any([wanted], ascii_case_insensitive=True)
                 for c in columns]  # fmt: skip
-        return pl.any_horizontal(expression.fill_null(False) for expression in text)
-    if name == "differs":
-        return _differs(table)
+        return pl.any_horizontal(text)
+    if name == "differs":  # where the survey gives a type from O to M, and another than ours
+        return (theirs(table) != pl.col("type")).fill_null(False)
+    if name == "theirs":
+        return theirs(table).is_in(wanted.split(","))
     if name == "subclass" and ":" in wanted:
         return _between("subclass_code", *_codes(wanted), table)
-    if name == "flags":
+    if name == "flags" and name in table.schema:
         return _flags(wanted)
     if name not in table.schema:
         raise UsageError(f"there is no column {name!r}", remedy=", ".join(table.columns))
@@ -169,8 +174,8 @@ def _flags(wanted: str) -> pl.Expr:
     return pl.all_horizontal(parts)
 
 
-def _differs(table: Table) -> pl.Expr:
-    """Where the survey gives a type from O to M, and another than ours."""
+def theirs(table: Table) -> pl.Expr:
+    """The type from O to M that the survey gives, or a run's label; null where it gives none."""
     import polars as pl
 
     if table.label is None:
@@ -179,5 +184,5 @@ def _differs(table: Table) -> pl.Expr:
             remedy="it needs a column label",
         )
     types: dict[str, Any] = {text: mk.parse(text).type for text in table.labels}
-    theirs = pl.col(table.label).replace_strict(types, default=None, return_dtype=pl.String)
-    return (theirs != pl.col("type")).fill_null(False)
+    column = pl.col(table.label)
+    return column.replace_strict(types, default=None, return_dtype=pl.String)

@@ -19,11 +19,10 @@ from typing import Any
 import spectype
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
+from spectype.core.kinds import LABELS
 
 VERDICTS = ("accept", "reject", "relabel")
-KINDS = ("star", "white dwarf", "hot subdwarf", "carbon", "S star", "brown dwarf", "Wolf-Rayet",
-         "cataclysmic", "emission", "planetary nebula", "binary", "galaxy", "quasar", "artefact",
-         "unknown")  # fmt: skip
+KINDS = ("star", *LABELS)
 COLUMNS = ("path", "obsid", "reviewer", "time", "verdict", "label", "kind", "note", "blind",
            "machine", "machine_probability", "model", "version")  # fmt: skip
 FORMAT = 1  #: of the file, in its user_version

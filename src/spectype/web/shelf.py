@@ -11,23 +11,33 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.bulk.tars import archive_of, find_member
 from spectype.core.errors import ReadError, UsageError
 from spectype.core.files import read_json, write_json
 from spectype.core.names import as_path
 from spectype.core.spectra import Spectra
+from spectype.surveys import read, read_bytes
 
 _PLACE = re.compile(r"^(.*)\[(\d+)\]$", re.DOTALL)
 _KEPT = 24  # files
 _LARGEST = 512 << 20  # bytes of a file of spectra
 
 
+class Place(NamedTuple):
+    """Where a spectrum is: a file, or an archive and its member; which of its spectra."""
+
+    path: Path
+    member: str
+    number: int
+
+
 class Shelf:
-    """Spectra by the name that `classify` gave them: ``FILE``, or ``FILE[3]``.
+    """Spectra by the name that `classify` gave them: ``FILE``, ``FILE[3]``, ``TAR/MEMBER``.
 
     Parameters
     ----------
@@ -48,34 +58,36 @@ class Shelf:
         self.beside = beside.resolve().parent
         self._said = {"frame": frame, "columns": columns, "unit": unit}
         self._memory = beside.with_name(beside.name + ".folder.json")
-        self._read: OrderedDict[Path, Spectra] = OrderedDict()
+        self._read: OrderedDict[tuple[Path, str], Spectra] = OrderedDict()
         self._lock = Lock()
         self.moved_to: Path | None = None
         if self._memory.is_file():
             folder = Path(str(read_json(self._memory).get("folder", "")))
             self.moved_to = folder if folder.is_dir() else None
 
-    def move(self, folder: Path) -> None:
+    def move(self, folder: Path) -> Path:
         """Look for files under this folder from now on; remembered beside the results."""
         if not folder.is_dir():
             raise UsageError("is not a folder", path=folder, remedy="name the folder of the files")
         self.moved_to = folder.resolve()
         with contextlib.suppress(OSError):  # a folder that is read-only: good for this session
             write_json(self._memory, {"folder": str(self.moved_to)})
+        return self.moved_to
 
-    def find(self, name: str) -> tuple[Path, int | None]:
-        """The file and the place in it of a spectrum named in the results.
+    def find(self, name: str) -> Place:
+        """Where the spectrum named in the results is.
 
         Raises
         ------
         ReadError
             If it is nowhere; the remedy says that the folder can be given.
         """
-        text = as_path(name)
-        place: int | None = None
+        text, number = as_path(name), 0
         if not Path(text).exists() and (match := _PLACE.match(text)):
-            text, place = match.group(1), int(match.group(2))
-        given = Path(text)
+            text, number = match.group(1), int(match.group(2))
+        archive = None if Path(text).exists() else archive_of(text)
+        member = "" if archive is None else text[len(archive) + 1 :]
+        given = Path(text if archive is None else archive)
         tried = [given, self.beside / given]
         if self.moved_to is not None:
             # As much of the path as is there: two nights may hold files of one name.
@@ -84,33 +96,35 @@ class Shelf:
             tried = [self.moved_to / tail for tail in tails] + tried
         for path in tried:
             if path.is_file():
-                return path, place
+                return Place(path, member, number)
         raise ReadError(
             "is not where the results say", path=name, remedy="give the folder that holds it now"
         )
 
-    def spectrum(self, name: str) -> Spectra:
-        """The spectrum of this name, a batch of one."""
-        path, place = self.find(name)
-        batch = self._file(path)
-        if place is None and len(batch) > 1:
-            place = 0
-        if (place or 0) >= len(batch):
-            raise ReadError(f"holds {len(batch)} spectra, none at {place}", path=name)
-        return batch[place or 0 : (place or 0) + 1]
+    def spectrum(self, row: Mapping[str, Any]) -> Spectra:
+        """The spectrum of a row, a batch of one."""
+        name = str(row["path"])
+        place = self.find(name)
+        batch = self._file(place)
+        if place.number >= len(batch):
+            raise ReadError(f"holds {len(batch)} spectra, none at {place.number}", path=name)
+        return batch[place.number : place.number + 1]
 
-    def _file(self, path: Path) -> Spectra:
-        from spectype.surveys import read
-
+    def _file(self, place: Place) -> Spectra:
+        key = (place.path, place.member)
         with self._lock:
-            if path in self._read:
-                self._read.move_to_end(path)
-                return self._read[path]
-        if path.stat().st_size > _LARGEST:
-            raise ReadError(f"is larger than {_LARGEST >> 20} MB", path=path)
-        batch = read(path, **self._said)
+            if key in self._read:
+                self._read.move_to_end(key)
+                return self._read[key]
+        if place.member:
+            member = find_member(f"{place.path}/{place.member}")
+            batch = read_bytes(member.data, member.name, **self._said)
+        else:
+            if place.path.stat().st_size > _LARGEST:
+                raise ReadError(f"is larger than {_LARGEST >> 20} MB", path=place.path)
+            batch = read(place.path, **self._said)
         with self._lock:
-            self._read[path] = batch
+            self._read[key] = batch
             while len(self._read) > _KEPT:
                 self._read.popitem(last=False)
         return batch

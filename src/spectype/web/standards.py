@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.classify.runtime import SHIPPED
+from spectype.classify.obtain import SHIPPED
 from spectype.core import mk
 from spectype.core.errors import UsageError
 from spectype.core.grid import STANDARD_GRID

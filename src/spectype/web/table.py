@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.classify.columns import schema
+from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path
-from spectype.web.filters import Filter
+from spectype.web.filters import Filter, theirs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("spectype")
 ROW = "row"  #: the number of a row in the whole table, from 0
 BINS = 40  #: of a histogram
+GROUP = 100_000  #: rows of a row group, so that a page reads little
 VALUES = 60  #: distinct texts that a histogram counts
 _ORDERS = 8  # sorted selections kept: 4 bytes a row each
 _ONLY_FIRST = 20_000  # rows from the top for which the rest need not be sorted
@@ -52,6 +54,8 @@ class Table:
     ----------
     path : Path
         A parquet, CSV, FITS or VOTable file, or a folder of parquet files.
+    files : list of Path, optional
+        The parquet files that hold it, where they are not `path` itself.
 
     Raises
     ------
@@ -59,11 +63,11 @@ class Table:
         If there is none, it cannot be read, or has no column ``path``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: list[Path] | None = None) -> None:
         import polars as pl
 
         self.path = path
-        self.files = _as_parquet(path)
+        self.files = _as_parquet(path) if files is None else files
         try:
             schemas = [pl.read_parquet_schema(file) for file in self.files]
             counts = [_height(file) for file in self.files]
@@ -202,7 +206,13 @@ class Table:
 
         if column not in self.schema:
             raise UsageError(f"there is no column {column!r}", remedy=", ".join(self.columns))
-        rows = self.select(chosen.without(column)).select(column)
+        chosen = chosen.without(column)
+        with self._lock:
+            known = self._orders.get((chosen, False))
+        if known is None:
+            rows = self.select(chosen).select(column)
+        else:  # its rows are known: one column is taken, nothing is filtered again
+            rows = self.scan().select(column).collect(engine="streaming")[known].lazy()
         if not self.schema[column].is_numeric():
             counts = rows.group_by(column).len().sort("len", descending=True).head(VALUES)
             found = counts.collect(engine="streaming")
@@ -222,6 +232,27 @@ class Table:
         total[found["bin"].to_numpy()] = found["len"].to_numpy()
         edges = (low + width * np.arange(BINS + 1)).tolist()
         return {"edges": edges, "counts": total.tolist()}
+
+    def confusion(self, chosen: Filter) -> dict[str, Any]:
+        """How often the survey's (or the true) type meets ours in the selection.
+
+        Returns
+        -------
+        dict
+            ``types``, and ``counts``: for each of them as the other's word a row of how often we
+            give each.
+        """
+        import polars as pl
+
+        pairs = self.select(chosen.without("theirs").without("type"))
+        pairs = pairs.select(theirs=theirs(self), ours=pl.col("type"))
+        counts = np.zeros((len(mk.TYPES), len(mk.TYPES)), np.int64)
+        for one, other, n in (
+            pairs.group_by("theirs", "ours").len().collect(engine="streaming").iter_rows()
+        ):
+            if one and other:
+                counts[mk.index(one), mk.index(other)] = n
+        return {"types": list(mk.TYPES), "counts": counts.tolist()}
 
     def span(self, column: str) -> tuple[float, float]:
         """Smallest and largest value of a column, outliers of a thousandth left out."""
@@ -268,28 +299,47 @@ def _as_parquet(path: Path) -> list[Path]:
 
 
 def _converted(path: Path) -> Path:
-    """The table as parquet in the cache: made once for each state of the file."""
+    """The table of a file as parquet in the cache."""
+
+    def write(target: Path) -> None:
+        import polars as pl
+
+        if path.suffix.lower() in (".csv", ".txt"):
+            known = pl.scan_csv(path).collect_schema().names()
+            types = {k: v for k, v in schema().items() if k in known}
+            lazy = pl.scan_csv(path, schema_overrides=types, infer_schema_length=10_000)
+            lazy.sink_parquet(target, row_group_size=GROUP)
+        else:
+            _read(path).write_parquet(target, row_group_size=GROUP)
+
+    return converted([path], write)
+
+
+def converted(sources: Sequence[Path], write: Callable[[Path], None]) -> Path:
+    """A table as parquet in the cache, made once for each state of the files that it is made of.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Files that it is made of; the first is named in an error.
+    write : callable
+        Writes it to the path it is given.
+    """
     import polars as pl
 
-    stat = path.stat()
-    state = f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}\n1"
-    name = hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()[:32]
+    stats = [(source.resolve(), source.stat()) for source in sources]
+    state = "\n".join(f"{path}\n{stat.st_size}\n{stat.st_mtime_ns}" for path, stat in stats)
+    name = hashlib.sha256(f"{state}\n2".encode(errors="surrogateescape")).hexdigest()[:32]
     target = cache_folder() / f"{name}.parquet"
     if target.is_file():
         return target
-    log.info("%s is converted once to parquet: %s", path, target)
+    log.info("%s is converted once to parquet: %s", sources[0], target)
     try:
         with atomic_path(target) as temporary:
-            if path.suffix.lower() in (".csv", ".txt"):
-                known = pl.scan_csv(path).collect_schema().names()
-                types = {k: v for k, v in schema().items() if k in known}
-                lazy = pl.scan_csv(path, schema_overrides=types, infer_schema_length=10_000)
-                lazy.sink_parquet(temporary, row_group_size=100_000)
-            else:
-                _read(path).write_parquet(temporary, row_group_size=100_000)
+            write(temporary)
     except (pl.exceptions.PolarsError, OSError) as error:
         words = str(error).splitlines()[0]
-        raise DataError(f"cannot be read as a table: {words}", path=path) from error
+        raise DataError(f"cannot be read as a table: {words}", path=sources[0]) from error
     return target
 
 

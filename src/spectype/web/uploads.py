@@ -16,7 +16,7 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from spectype.classify.batch import ClassifyConfig, File, classify_files
-from spectype.classify.runtime import Model
+from spectype.classify.runtime import Model, System
 from spectype.core.errors import ReadError, UsageError
 from spectype.core.spectra import Spectra
 from spectype.formats.source import GZIP_MAGIC
@@ -111,7 +111,9 @@ def shown_name(name: str | None) -> str:
     return "".join(c for c in last if c.isprintable())[-120:] or "file"
 
 
-def type_files(files: list[tuple[str, bytes]], model: Model, *, system: str = "mk") -> pl.DataFrame:
+def type_files(
+    files: list[tuple[str, bytes]], model: Model, *, system: System = "mk"
+) -> pl.DataFrame:
     """One row a spectrum of files in memory, as ``classify`` writes it.
 
     Parameters

@@ -14,8 +14,8 @@ async function ask(path, options) {
   return answer;
 }
 export const get = async (path, signal) => (await ask(path, { signal })).json();
-export const floats = async (path, n, signal) => {
-  const all = new Float32Array(await (await ask(path, { signal })).arrayBuffer());
+export const floats = async (path, n, options) => {
+  const all = new Float32Array(await (await ask(path, options)).arrayBuffer());
   const size = all.length / n;
   return Array.from({ length: n }, (_, i) => all.subarray(i * size, (i + 1) * size));
 };

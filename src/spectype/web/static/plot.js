@@ -1,5 +1,5 @@
 // A spectrum on a canvas: zoom with the wheel or by dragging, pan with shift, all of it by keys too.
-const MARGIN = { left: 52, right: 12, top: 62, bottom: 34 };
+const MARGIN = { left: 52, right: 12, top: 74, bottom: 34 };
 const C = 299792.458;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -42,7 +42,7 @@ export class Plot {
   constructor(canvas) {
     this.canvas = canvas;
     this.data = null; this.standard = null; this.why = null; this.lines = []; this.telluric = [];
-    this.options = { smooth: 0, velocity: 0, lines: true, errors: true, bad: true, ratio: true, elements: null };
+    this.options = { smooth: 0, velocity: 0, lines: true, errors: true, bad: true, ratio: true, flat: false, elements: null, type: null };
     this.range = null; this.drag = null; this.cursor = null;
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("wheel", (e) => {
@@ -87,7 +87,7 @@ export class Plot {
     while (b > a && !Number.isFinite(good[b])) b--;
     this.full = a < b ? [data.wave[a], data.wave[b]] : [data.wave[0], data.wave[data.wave.length - 1]];
     if (!keepRange || !this.range || this.range[1] < this.full[0] || this.range[0] > this.full[1]) this.range = [...this.full];
-    this.shape = broadShape(this.data.flux, 40);
+    this.shape = broadShape(this.data.flux, 40); this.continuum = broadShape(this.data.flux, 120);
     this.why = null;
     this.draw();
   }
@@ -127,21 +127,22 @@ export class Plot {
     if (!this.data) { g.fillStyle = css("--second"); g.fillText("Choose a spectrum in the table, or drop a file.", MARGIN.left, h / 2); return; }
     const standard = this.placeStandard(), below = standard && this.options.ratio ? Math.round((h - MARGIN.top) * 0.24) : 0;
     const top = MARGIN.top, bottom = h - MARGIN.bottom - below;
-    const flux = runningMean(this.data.flux, this.options.smooth);
+    const flat = (values) => (this.options.flat && values ? values.map((v, i) => v / this.continuum[i]) : values);
+    const raw = flat(this.data.flux), flux = runningMean(raw, this.options.smooth), laid = flat(standard);
     this.drawTelluric(g, top, h - MARGIN.bottom);
-    const [low, high] = this.limits([flux, standard]);
+    const [low, high] = this.limits([flux, laid]);
     const y = (v) => bottom - (v - low) / (high - low) * (bottom - top);
-    this.drawAxes(g, low, high, y, h - MARGIN.bottom, "flux / median");
+    this.drawAxes(g, low, high, y, h - MARGIN.bottom, this.options.flat ? "flux / broad shape" : "flux / median");
     g.save(); g.beginPath(); g.rect(MARGIN.left, top, this.width(), bottom - top); g.clip();
-    if (this.options.errors) this.drawErrors(g, flux, y);
-    if (this.options.smooth) this.curve(g, this.data.flux, y, css("--line"), 0.7);
+    if (this.options.errors) this.drawErrors(g, flux, flat(this.data.error), y);
+    if (this.options.smooth) this.curve(g, raw, y, css("--line"), 0.7);
     this.curve(g, flux, y, css("--curve"), 1);
-    if (standard) this.curve(g, standard, y, css("--standard"), 1.1);
+    if (standard) { g.globalAlpha = 0.8; this.curve(g, laid, y, css("--standard"), 1); g.globalAlpha = 1; }
     if (this.options.bad) this.drawBad(g, bottom);
     if (this.why) this.drawWhy(g, bottom, top);
     g.restore();
     if (this.options.lines) this.drawLines(g, top, bottom);
-    if (below) this.drawRatio(g, flux, standard, bottom + 6, h - MARGIN.bottom);
+    if (below) this.drawRatio(g, flux, laid, bottom + 6, h - MARGIN.bottom);
     if (standard) { g.fillStyle = css("--standard"); g.textAlign = "right"; g.fillText(`standard ${this.standard.label}`, w - MARGIN.right - 4, bottom - 6); g.textAlign = "left"; }
     this.drawCursor(g, top, h - MARGIN.bottom, flux);
   }
@@ -179,8 +180,8 @@ export class Plot {
       low = Math.min(low, values[i]); high = Math.max(high, values[i]);
     }
   }
-  drawErrors(g, flux, y) {
-    const { wave, error } = this.data, shrink = Math.sqrt(2 * this.options.smooth + 1);
+  drawErrors(g, flux, error, y) {
+    const { wave } = this.data, shrink = Math.sqrt(2 * this.options.smooth + 1);
     g.fillStyle = css("--pale"); g.beginPath();
     for (let i = 0; i < wave.length - 1; i++) {
       if (wave[i] < this.range[0] || wave[i] > this.range[1] || !Number.isFinite(error[i]) || !Number.isFinite(flux[i])) continue;
@@ -228,11 +229,11 @@ export class Plot {
       .map((l) => ({ ...l, at: l.wave * z }));
   }
   drawLines(g, top, bottom) {
-    // Names stand upright above, as many as there is room for; main lines first.
-    const used = [];
-    const lines = this.visibleLines().sort((p, q) => Number(q.main) - Number(p.main));
+    // Names stand upright above, as many as there is room for: lines of the type first, main ones first.
+    const used = [], own = (l) => !this.options.type || l.types.includes(this.options.type);
+    const lines = this.visibleLines().sort((p, q) => 2 * (own(q) - own(p)) + Number(q.main) - Number(p.main));
     for (const line of lines) {
-      const x = this.x(line.at), room = used.every((u) => Math.abs(u - x) > 11);
+      const x = this.x(line.at), room = own(line) && used.every((u) => Math.abs(u - x) > 11);
       g.strokeStyle = css("--accent"); g.globalAlpha = room ? 0.55 : 0.22; g.lineWidth = 0.8; g.setLineDash([3, 3]);
       g.beginPath(); g.moveTo(x, top); g.lineTo(x, bottom); g.stroke(); g.setLineDash([]); g.globalAlpha = 1;
       if (!room) continue;
@@ -248,7 +249,9 @@ export class Plot {
     this.curve(g, values, y, css("--second"), 0.8); g.restore();
     g.fillStyle = css("--second"); g.textAlign = "right";
     for (const v of [0.8, 1, 1.2]) g.fillText(v.toFixed(1), MARGIN.left - 6, y(v) + 4);
-    g.textAlign = "left"; g.fillText("ratio to the standard", MARGIN.left + 6, top + 12);
+    g.textAlign = "left"; const words = "ratio to the standard";
+    g.globalAlpha = 0.8; g.fillStyle = css("--paper"); g.fillRect(MARGIN.left + 3, top + 2, g.measureText(words).width + 6, 14); g.globalAlpha = 1;
+    g.fillStyle = css("--second"); g.fillText(words, MARGIN.left + 6, top + 13);
   }
   drawCursor(g, top, bottom, flux) {
     if (this.cursor === null || this.cursor < MARGIN.left || this.cursor > MARGIN.left + this.width()) return;
@@ -275,4 +278,26 @@ export function drawBars(canvas, values, { labels = [], marks = null } = {}) {
   });
   g.fillStyle = css("--second"); g.font = "11px system-ui, sans-serif"; g.textAlign = "center";
   labels.forEach((text, i) => g.fillText(text, (i + 0.5) * w / labels.length, h - 3));
+}
+
+export function drawCurves(canvas, x, series) {
+  // Lines over a common axis: [{ name, values, colour }], colours by the name of a CSS variable.
+  const ratio = window.devicePixelRatio || 1, { clientWidth: w, clientHeight: h } = canvas;
+  if (!w || !h) return;
+  canvas.width = Math.round(w * ratio); canvas.height = Math.round(h * ratio);
+  const g = canvas.getContext("2d"), left = 40, right = w - 8, top = 8, bottom = h - 20;
+  g.scale(ratio, ratio); g.font = "11px system-ui, sans-serif";
+  const all = series.flatMap((s) => s.values).filter(Number.isFinite);
+  if (!all.length) return;
+  const low = Math.min(...all), high = Math.max(...all, low + 1e-6), [first, last] = [x[0], Math.max(x.at(-1), x[0] + 1)];
+  const px = (v) => left + (v - first) / (last - first) * (right - left), py = (v) => bottom - (v - low) / (high - low) * (bottom - top);
+  g.strokeStyle = css("--line"); g.strokeRect(left, top, right - left, bottom - top); g.fillStyle = css("--second");
+  g.textAlign = "right"; const [ys, dy] = ticks(low, high, 4);
+  for (const v of ys) g.fillText(v.toFixed(Math.max(0, -Math.floor(Math.log10(dy)))), left - 4, py(v) + 4);
+  g.textAlign = "center"; for (const v of ticks(first, last, 6)[0]) if (Number.isInteger(v)) g.fillText(String(v), px(v), bottom + 14);
+  series.forEach((s, k) => {
+    g.strokeStyle = css(s.colour); g.lineWidth = 1.3; g.beginPath();
+    s.values.forEach((v, i) => { if (Number.isFinite(v)) g.lineTo(px(x[i]), py(v)); });
+    g.stroke(); g.fillStyle = css(s.colour); g.textAlign = "right"; g.fillText(s.name, right - 6, top + 14 + 14 * k);
+  });
 }

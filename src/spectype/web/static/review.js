@@ -1,13 +1,10 @@
 // Decisions: sent at once, and again until the server has them.
 import { Refused, byId, get, make, post } from "./api.js";
 
-const KINDS = ["star", "white dwarf", "hot subdwarf", "carbon", "S star", "brown dwarf", "Wolf-Rayet", "cataclysmic", "emission",
-  "planetary nebula", "binary", "galaxy", "quasar", "artefact", "unknown"];
-
 export class Reviewing {
-  constructor(state, table, view) {
+  constructor(facts, state, table, view) {
     this.state = state; this.table = table; this.view = view;
-    byId("r-kind").append(...KINDS.map((k) => make("option", {}, k)));
+    byId("r-kind").append(...facts.kinds.map((k) => make("option", {}, k)));
     const on = (id, act) => byId(id).addEventListener("click", act);
     on("accept", () => this.decide({ verdict: "accept" }));
     on("reject", () => this.decide({ verdict: "reject" }));
@@ -22,6 +19,7 @@ export class Reviewing {
   }
   ready() {
     if (!this.view.row || !this.state.reviewed) return false;
+    if (this.view.row.row === undefined) { this.state.problem("a file that was sent is not of the table, so it is not reviewed"); return false; }
     if (this.state.reviewer) return true;
     this.state.problem("say who you are before you decide"); byId("reviewer").focus();
     return false;
@@ -41,6 +39,8 @@ export class Reviewing {
     }
     this.state.problem("");
     this.note(kept);
+    this.progress();
+    if (this.state.queue) await this.undecided();
     return true;
   }
   note(kept) {
@@ -63,14 +63,14 @@ export class Reviewing {
   }
   async relabel() {
     const kept = await this.decide({ verdict: "relabel", label: byId("r-label").value.trim(), kind: byId("r-kind").value, note: byId("r-note").value });
-    if (kept) byId("relabel-box").close();
+    if (kept && byId("relabel-box").open) byId("relabel-box").close();
   }
   async undo() {
     if (!this.ready()) return;
     try {
       const { undone } = await post("/api/undo", { reviewer: this.state.reviewer });
       if (!undone) { this.state.problem("there is nothing to undo"); return; }
-      await this.table.load();
+      await this.table.load(); this.progress();
       const line = this.table.rows.find((r) => r.path === undone.path);
       await this.state.open(line ? line.row : this.view.row.row);
     } catch (error) { this.state.problem(error.message); }
@@ -78,6 +78,10 @@ export class Reviewing {
   async undecided() {
     const next = await this.table.neighbour(1, (row) => !row.decisions.some((d) => d.reviewer === this.state.reviewer));
     if (next === null) this.state.problem("nothing undecided follows in this selection"); else await this.state.open(next);
+  }
+  async progress() {
+    if (!this.state.reviewed || !this.state.reviewer) { byId("progress").textContent = ""; return; }
+    try { byId("progress").textContent = `you have decided ${(await get("/api/reviewers"))[this.state.reviewer] || 0} spectra`; } catch (error) { this.state.problem(error.message); }
   }
   async agreement() {
     const names = Object.keys(await get("/api/reviewers"));

@@ -13,7 +13,7 @@ export class SpectrumView {
     const on = (id, event, act) => byId(id).addEventListener(event, act);
     on("smooth", "input", (e) => { byId("smooth-out").textContent = e.target.value; this.plot.set({ smooth: Number(e.target.value) }); });
     on("velocity", "input", (e) => this.plot.set({ velocity: Number(e.target.value) || 0 }));
-    for (const name of ["lines", "errors", "bad", "ratio"]) on(`show-${name}`, "change", (e) => this.plot.set({ [name]: e.target.checked }));
+    for (const name of ["lines", "errors", "bad", "ratio", "flat"]) on(`show-${name}`, "change", (e) => this.plot.set({ [name]: e.target.checked }));
     on("show-why", "change", () => this.why());
     on("whole", "click", () => this.plot.whole());
     on("standard", "change", (e) => this.lay(e.target.value === "" ? null : Number(e.target.value)));
@@ -52,8 +52,26 @@ export class SpectrumView {
       byId("plot").dataset.milliseconds = (performance.now() - begun).toFixed(0);
       this.state.problem("");
     }
-    this.describe();
-    if (!(curves instanceof Error)) { await this.nearest(turn); await this.sequence(number, turn); await this.why(); }
+    this.describe(); this.plot.set({ type: this.hidden() ? null : this.row.type });
+    if (!(curves instanceof Error)) this.complete(number, turn).catch((error) => this.state.problem(error.message));
+  }
+  async complete(number, turn) {
+    // What may come after the curve; a spectrum opened meanwhile ends it.
+    for (const step of [() => this.nearest(), () => this.sequence(number, turn), () => this.why()]) { if (turn !== this.turn) return; await step(); }
+  }
+  async openSent(file, index, row) {
+    // A file that was dropped: drawn like a row, though it is of no table.
+    const turn = (this.turn = (this.turn || 0) + 1), words = new URLSearchParams({ name: file.name, index });
+    let curves;
+    try { curves = await floats(`/api/arrays?${words}`, 4, { method: "POST", headers: { "content-type": "application/octet-stream" }, body: file }); } catch (error) { this.state.problem(error.message); return; }
+    if (turn !== this.turn) return;
+    this.row = { ...row, row: undefined }; this.told = { row: this.row, header: {}, links: {}, decisions: [] };
+    const [wave, flux, error, bad] = curves;
+    this.velocity(row.redshift ? row.redshift * 299792.458 : 0); this.plot.standard = null; this.chosen = null; this.plot.show({ wave, flux, error, bad });
+    this.describe(); await this.nearest();
+    drawBars(byId("sequence"), [..."OBAFGKM"].map((t) => row[`p_${t}`] || 0), { labels: [..."OBAFGKM"] });
+    byId("sequence").setAttribute("aria-label", `Probability of ${row.type} ${Number(row.type_probability).toFixed(2)}`);
+    byId("spectrum").scrollIntoView();
   }
   velocity(value) { const v = Math.abs(value) < 3000 ? Math.round(value) : 0; byId("velocity").value = v; this.plot.options.velocity = v; }
   hidden() { return this.state.blind && !this.own(); }
@@ -64,9 +82,9 @@ export class SpectrumView {
     const type = byId("type");
     if (hide) type.replaceChildren("The machine's type is hidden until you decide.");
     else if (!row.type) type.replaceChildren(row.error || "No type.");
-    else type.replaceChildren(make("b", {}, [row.subclass, row.luminosity].filter(Boolean).join(" ")),
-      ` ± ${row.subclass_error ?? "?"} subclasses · P(${row.type}) ${Number(row.type_probability).toFixed(3)} · 90 % set ${row.type_set || row.type}`,
-      row.label ? make("span", { class: "second" }, ` · survey: ${row.label}`) : "");
+    else type.replaceChildren(make("b", {}, (row.type_probability === undefined ? [row.subclass] : [row.subclass, row.luminosity]).filter(Boolean).join(" ")),
+      row.type_probability === undefined ? "" : ` ± ${row.subclass_error ?? "?"} subclasses · P(${row.type}) ${Number(row.type_probability).toFixed(3)} · 90 % set ${row.type_set || row.type}`,
+      row.label ? make("span", { class: "second" }, ` · ${this.facts.epochs.length ? "label" : "survey"}: ${row.label}`) : "");
     const range = this.plot.data ? `${this.plot.full[0].toFixed(0)} to ${this.plot.full[1].toFixed(0)} Angstrom` : "no curve";
     byId("plot").setAttribute("aria-label", `Spectrum of ${row.object || row.path}, ${range}${hide || !row.type ? "" : `, typed ${row.subclass} ${row.luminosity || ""}`}. Plus and minus zoom, comma and full stop pan.`);
     const flags = (row.flag_names || "").split(" ").filter(Boolean);
@@ -74,12 +92,13 @@ export class SpectrumView {
     if (!hide) {
       facts.push(...flags.map((f) => make("p", {}, make("b", {}, f), ` ${this.facts.flags[f] || ""}`)));
       if (!flags.length) facts.push(make("p", { class: "second" }, "no flags"));
-      if (row.kind && row.kind !== "star") facts.push(make("p", {}, `kind: ${row.kind} (${Number(row.kind_probability).toFixed(2)})`));
+      if (row.kind && row.kind !== "star" && row.kind_probability) facts.push(make("p", {}, `kind: ${row.kind} (${Number(row.kind_probability).toFixed(2)})`));
     }
     if (row.rv !== undefined && row.rv !== null) facts.push(make("p", {}, `velocity ${row.rv} ± ${row.rv_error} km/s`));
     facts.push(make("p", {}, `S/N ${row.snr ?? "?"}`, row.ra !== null && row.ra !== undefined ? ` · RA ${row.ra} Dec ${row.dec}` : ""));
     const links = Object.entries(told.links).flatMap(([name, href]) => [make("a", { href, target: "_blank", rel: "noreferrer noopener" }, name), " "]);
     if (links.length) facts.push(make("p", {}, ...links));
+    if (!hide && row.purity !== undefined) facts.push(make("p", {}, `rank ${row.rank}: of the list down to here ${(100 * row.purity).toFixed(0)} % (${(100 * row.purity_low).toFixed(0)}–${(100 * row.purity_high).toFixed(0)} %) are expected to be true`, row.check ? `; ${row.check}` : ""));
     if (row.notes) facts.push(make("p", { class: "second" }, row.notes));
     byId("facts").replaceChildren(...facts);
     const secret = new Set(["type", "subclass", "luminosity", "label", "kind", "class", "flag_names", "flags", "type_set", "ood_score"]);
@@ -106,7 +125,7 @@ export class SpectrumView {
     } catch { canvas.setAttribute("aria-label", "No distribution"); }
   }
   async why() {
-    if (!byId("show-why").checked || !this.row || this.hidden()) { this.plot.why = null; this.plot.draw(); return; }
+    if (!byId("show-why").checked || !this.row || this.row.row === undefined || this.hidden()) { this.plot.why = null; this.plot.draw(); return; }
     const turn = this.turn;
     try {
       const [wave, weight] = await floats(`/api/spectra/${this.row.row}/occlusion`, 2);

@@ -2,10 +2,11 @@
 import { byId, get, make } from "./api.js";
 import { drawBars } from "./plot.js";
 
-const SHOWN = [["path", "name"], ["subclass", "type"], ["luminosity", "class"], ["type_probability", "P"], ["snr", "S/N"],
+const SHOWN = [["rank", "rank"], ["path", "name"], ["subclass", "type"], ["luminosity", "class"], ["type_probability", "P"], ["snr", "S/N"], ["purity", "purity"],
   ["label", "survey"], ["kind", "kind"], ["flag_names", "flags"]];
 const SECRET = new Set(["subclass", "luminosity", "type_probability", "flag_names", "kind", "label", "type"]);
 const RANGES = ["type_probability", "p_O", "p_B", "snr", "subclass_code", "subclass_error", "p_star", "ood_score", "redshift", "rv"];
+const CONTROLS = ["f-text", "f-subclass", "f-review", "f-flags", "f-kind"];
 export const PAGE = 50;
 
 export class TableView {
@@ -21,10 +22,12 @@ export class TableView {
   }
   setUp() {
     byId("f-flags").append(...Object.keys(this.facts.flags).flatMap((f) => [make("option", { value: f }, f), make("option", { value: `-${f}` }, `not ${f}`)]));
+    byId("f-kind").append(...this.facts.machine_kinds.map((k) => make("option", {}, k)));
+    byId("f-kind").closest("label").hidden = !("kind" in this.facts.columns); byId("f-flags").closest("label").hidden = !("flags" in this.facts.columns);
     if (!this.facts.label) document.querySelector(".differs").hidden = true;
     const kinds = byId("types");
     for (const t of "OBAFGKM") kinds.append(make("button", { type: "button", "data-type": t, "aria-pressed": "false", onclick: () => this.toggle("type", t) }, t));
-    for (const id of ["f-text", "f-subclass", "f-review", "f-flags"]) {
+    for (const id of CONTROLS) {
       const input = byId(id);
       input.value = this.query.get(input.name) || "";
       input.addEventListener("change", () => this.set(input.name, input.value.trim()));
@@ -66,18 +69,38 @@ export class TableView {
     history.replaceState(null, "", words.size ? `?${words}` : location.pathname);
   }
   async go(offset) { this.offset = Math.max(0, Math.min(offset, Math.floor(Math.max(this.total - 1, 0) / PAGE) * PAGE)); await this.load(); }
-  async refresh() { this.offset = 0; await this.load(); this.histograms(); }
+  async refresh() { this.offset = 0; await this.load(); this.histograms(); this.state.selected?.(); }
   async load() {
     if (!this.facts.name) return;
     const words = this.words(); words.set("offset", this.offset); words.set("n", PAGE);
-    const turn = (this.turn = (this.turn || 0) + 1);
+    const turn = (this.turn = (this.turn || 0) + 1), begun = performance.now();
     try {
       const page = await get(`/api/rows?${words}`);
       if (turn !== this.turn) return;  // a later filter has been asked for meanwhile
       this.rows = page.rows; this.total = page.total;
       this.state.problem("");
     } catch (error) { this.state.problem(error.message); return; }
-    this.address(); this.draw(); this.links();
+    this.address(); this.draw(); this.links(); this.counts(turn);
+    byId("rows").dataset.milliseconds = (performance.now() - begun).toFixed(0); byId("rows").dataset.turn = turn;
+  }
+  async counts(turn) {
+    // How many of each type the other filters leave, on the buttons of the types.
+    if (!("type" in this.facts.columns) || this.state.blind) { for (const b of byId("types").children) b.textContent = b.dataset.type; return; }
+    const words = this.words(); words.set("column", "type");
+    try {
+      const found = await get(`/api/histogram?${words}`);
+      if (turn !== this.turn) return;
+      const of = new Map(found.values.map((v, i) => [v, found.counts[i]]));
+      for (const b of byId("types").children) b.replaceChildren(b.dataset.type, make("small", {}, ` ${(of.get(b.dataset.type) || 0).toLocaleString("en")}`));
+    } catch (error) { this.state.problem(error.message); }
+  }
+  others() {
+    // What the address asks for and no control shows, each to be taken back.
+    const shown = new Set([...CONTROLS.map((id) => byId(id).name), "type", "differs", "sort", ...RANGES]);
+    const words = [...this.query].filter(([name, value]) => value && !shown.has(name));
+    byId("also").hidden = !words.length;
+    byId("also").replaceChildren(...words.map(([name, value]) => make("button", { type: "button", "aria-pressed": "true", "aria-label": `${name} ${value}: take back`,
+      onclick: () => this.set(name, "") }, `${name === "theirs" ? "label" : name} ${value} ×`)));
   }
   links() {
     const format = byId("export-format").value, words = this.words(); words.set("format", format);
@@ -86,8 +109,9 @@ export class TableView {
   hidden(row) { return this.state.blind && !row.decisions.some((d) => d.reviewer === this.state.reviewer); }
   draw() {
     for (const b of byId("types").children) b.setAttribute("aria-pressed", String((this.query.get("type") || "").split(",").includes(b.dataset.type)));
-    for (const id of ["f-text", "f-subclass", "f-review", "f-flags"]) byId(id).value = this.query.get(byId(id).name) || "";
+    for (const id of CONTROLS) byId(id).value = this.query.get(byId(id).name) || "";
     byId("f-differs").checked = this.query.has("differs");
+    this.others();
     byId("count").textContent = `${this.total.toLocaleString("en")} of ${this.facts.total.toLocaleString("en")} spectra`;
     byId("page-where").textContent = this.total ? `${(this.offset + 1).toLocaleString("en")}–${Math.min(this.offset + PAGE, this.total).toLocaleString("en")}` : "none";
     byId("page-before").disabled = this.offset <= 0; byId("page-after").disabled = this.offset + PAGE >= this.total;
@@ -114,13 +138,13 @@ export class TableView {
       return make("td", { class: column === "path" ? "name" : this.facts.columns[column] === "number" ? "n" : undefined, title: column === "path" ? row.path : undefined }, value ?? "");
     });
     const said = row.decisions.filter((d) => !hide || d.reviewer === this.state.reviewer).map((d) => `${d.reviewer}: ${d.verdict === "relabel" ? d.label || d.kind : d.verdict}`).join("; ");
-    return make("tr", { "data-row": row.row, "aria-selected": String(row.row === this.current), tabindex: "0",
+    return make("tr", { "data-row": row.row, "aria-current": row.row === this.current ? "true" : undefined, tabindex: "0",
       onclick: () => this.state.open(row.row), onkeydown: (e) => { if (e.key === "Enter") this.state.open(row.row); } }, ...cells, make("td", {}, said));
   }
   select(row) {
     this.current = row; this.address();
-    for (const line of document.querySelectorAll("#rows tbody tr")) line.setAttribute("aria-selected", String(Number(line.dataset.row) === row));
-    const line = document.querySelector('#rows tr[aria-selected="true"]'), box = line?.closest(".scroll");
+    for (const line of document.querySelectorAll("#rows tbody tr")) { if (Number(line.dataset.row) === row) line.setAttribute("aria-current", "true"); else line.removeAttribute("aria-current"); }
+    const line = document.querySelector('#rows tr[aria-current]'), box = line?.closest(".scroll");
     if (box) box.scrollTop = Math.min(Math.max(box.scrollTop, line.offsetTop + line.offsetHeight - box.clientHeight), line.offsetTop - 30);
   }
   async neighbour(step, wanted = () => true) {

@@ -198,8 +198,9 @@ def test_orders_go_through_the_instrument_into_files(trained, tmp_path):
     ("order", "said"),
     [
         ({"code": 5.0, "type": "O"}, "not both"),
-        ({"subclass": "5"}, "needs the --type"),
-        ({"type": "OB"}, "no type"),
+        ({"subclass": "5"}, "needs the one --type"),
+        ({"type": "OB", "subclass": "5"}, "needs the one --type"),
+        ({"type": "OX"}, "no type"),
         ({"type": "O", "subclass": "9-5"}, "no subclass"),
         ({"type": "O", "subclass": "1"}, "beyond O3"),
         ({"type": "B", "luminosity": "Ia"}, "no luminosity class"),

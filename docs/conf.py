@@ -19,8 +19,6 @@ exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 3
-# Links out of the manual lead to files of the repository; tests check that they are there.
-suppress_warnings = ["myst.xref_missing"]
 
 autosummary_generate = False
 autodoc_typehints = "none"

@@ -28,6 +28,8 @@ def main(count: int) -> int:
             if found := fault(path):
                 faults += 1
                 print(f"seed {i}, kind {i % len(whole)}: {found}", flush=True)
+            if (i + 1) % 500 == 0:
+                print(f"{i + 1} files, {faults} faults", file=sys.stderr, flush=True)
     print(f"{count} files spoilt in {len(whole)} kinds, {faults} faults")
     return min(faults, 1)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -89,3 +92,21 @@ def test_report_needs_predictions(done, tmp_path, capsys):
     assert run(["report", str(done / "runs" / "demo"), "--out", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / "report.html").exists()
     assert read_manifest(done / "runs" / "demo", "run")["store_rows"] == len(Store(done / "store"))
+
+
+TUTORIALS = {
+    "start": "star.png types.vot types.fits",
+    "o_stars": "hunt/candidates.csv results/manifest.json",
+    "own_release": "run/model.json report/report.html types.parquet",
+    "judge": "confusion.csv",
+    "figures": "two.pdf one.png compare.svg blue.pdf",
+}
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_tutorials_run_as_they_stand(done, tmp_path, monkeypatch, name):
+    script = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / f"{name}.py"
+    release = [] if name == "start" else [done / "release"]
+    monkeypatch.setattr(sys, "argv", [str(script), *map(str, release), str(tmp_path)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert all((tmp_path / made).stat().st_size for made in TUTORIALS[name].split())

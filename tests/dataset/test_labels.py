@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from spectype.cli import run
 from spectype.core.errors import DataError
+from spectype.core.sky import degrees
 from spectype.dataset.build import BuildConfig, build
 from spectype.dataset.labels import class_word, label_columns, read_labels
 from tests.surveys.miniature import lamost_bytes, lamost_rows, write
@@ -228,3 +229,35 @@ def test_unsigned_columns_with_gaps(tmp_path):
     labels = read_labels(tmp_path / "u.fits")
     assert labels.by_obsid["3000000000"]["subclass"] == "G5"
     assert labels.by_obsid["7"]["subclass"] is None
+
+
+def test_positions_in_hours_and_in_parts(tmp_path):
+    """One star at 12h 30m -0d 30m, however the table says so."""
+    for name, head, place in (
+        ("hours", "ra_hours,dec", "12.5,-0.5"),
+        ("bracket", "ra (h),dec", "12.5,-0.5"),
+        ("parts", "RAh,RAm,RAs,DE-,DEd,DEm,DEs", "12,30,00.0,-,00,30,00"),
+        ("minus", "ra,dec", "187.5,\u22120.5"),
+        ("letters", "ra,dec", "12h30m00s,-00d30m00s"),
+        ("degrees", "RA_deg,DE_deg", "187.5,-0.5"),
+    ):
+        file = tmp_path / f"{name}.csv"
+        file.write_text(f"obsid,subclass,{head.replace('DE_deg', 'dec_deg')}\n7,B5,{place}\n")
+        label = read_labels(file).by_obsid["7"]
+        found = degrees(label["ra"], hours=True), degrees(label["dec"], hours=False)
+        assert found == pytest.approx((187.5, -0.5)), name
+    table = Table({"obsid": [7], "subclass": ["B5"], "ra": [12.5], "dec": [-0.5]})
+    table["ra"].unit = "hourangle"
+    table.write(tmp_path / "unit.ecsv")
+    assert read_labels(tmp_path / "unit.ecsv").by_obsid["7"]["ra"] == pytest.approx(187.5)
+
+
+def test_tables_of_spreadsheets_and_names_in_capitals(raw, caplog):
+    table = raw / "sep.csv"
+    table.write_text(f"sep=;\npath;subclass\n{NAMES[0].upper()};B5\n{NAMES[1]};\n")
+    with caplog.at_level("INFO", "spectype"):
+        assert types_with(raw, table) == ["B", "K"]
+    assert "matched 2 of 2" in caplog.text and "1 of the labels give no type" in caplog.text
+    (raw / "a.xlsx").write_bytes(b"PK\x03\x04" + bytes(99))
+    with pytest.raises(DataError, match="spreadsheet"):
+        read_labels(raw / "a.xlsx")

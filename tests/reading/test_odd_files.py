@@ -146,6 +146,24 @@ STARS = {
     "arms side by side in a text": (text(
         WAVE, np.where(BLUE, F, np.nan), np.where(RED, F, np.nan), sep=",",
         head="wave,flux_blue,flux_red\n"), "F"),
+    "PypeIt's two extractions": (table(table_hdu({
+        "OPT_WAVE": WAVE, "OPT_COUNTS": F, "OPT_COUNTS_IVAR": F * 0 + 1e4, "OPT_MASK": F > 0,
+        "OPT_COUNTS_SKY": F * 0, "BOX_WAVE": WAVE, "BOX_COUNTS": F * 1.1, "BOX_MASK": F > 0},
+        "SPAT0123")), "F"),
+    "specutils' own columns": (pixels(spectral_axis=WAVE, flux=F, uncertainty=F / 50), "F"),
+    "stars pixel by pixel": (text(np.tile([1, 2], WAVE.size), np.repeat(WAVE, 2),
+                                  np.stack([F, K], 1).ravel(), sep=",",
+                                  head="id,wave,flux\n"), "FK"),
+    "days beside wavelengths": (text(
+        WAVE, *([F] * 60), sep=",",
+        head="wave," + ",".join(f"{57000 + i}.5" for i in range(60)) + "\n"), "F" * 60),
+    "labels after the fluxes": (rows([
+        [*(f"{w:.2f}" for w in WAVE), "label"],
+        *([*(f"{v:.5g}" for v in flux), label] for flux, label in ((F, "F5"), (K, "K2")))]), "FK"),
+    "five pixels a line": (rows(
+        ([f"{v:.5f}" for pair in zip(WAVE[i : i + 5], F[i : i + 5]) for v in pair]
+         for i in range(0, 3885, 5)), sep=" "), "F"),
+    "pairs of columns without names": (text(WAVE, F, WAVE, K), "FK"),
     "a raw and a corrected flux": (text(WAVE, F * np.exp(WAVE / 2e3), F, sep=",",
                                         head="wave,flux_raw,flux_corr\n"), "F"),
 }  # fmt: skip
@@ -179,6 +197,13 @@ IMAGES = {
         LIN_F * 0 + 0.3)), "F"),
     "images of continuum and telluric": (image(LIN_F, CARDS, picture(LIN_F * 0 + 1, "CONT"),
                                                picture(1 - LIN_F / 99, "TELLURIC")), "F"),
+    "orders with a sky and a lamp": (to_bytes([EMPTY, *(
+        fits.ImageHDU(np.stack([values[o][:970] for o in ORDERS]), name=name)
+        for name, values in (("SCIFLUX", F), ("SKYFLUX", F * 0 + 0.1), ("CALFLUX", F * 0),
+                             ("SCIVAR", F * 0 + 1e-4), ("SKYVAR", F * 0), ("SCIWAVE", WAVE),
+                             ("SKYWAVE", WAVE)))]), "F"),
+    "another version of the flux": (to_bytes([EMPTY, picture(STACK, "RED_DATA"), picture(
+        2500 / STACK**2, "RED_IVAR"), picture(STACK * 1.1, "RED_DATA_NOSS")]), "FK"),
     "names that hold two words": (to_bytes([EMPTY, picture(LIN_F, "SPECTRUM"), picture(
         LIN_F * 0 + 0.3, "SKYSPEC"), picture(LIN_F / 50, "SPECERR")]), "F"),
 }  # fmt: skip
@@ -312,6 +337,14 @@ def test_numbers_for_no_value(tmp_path, name) -> None:
 
 
 REFUSED = {
+    "fluxes alone, ten a line": (rows((
+        [f"{v:.4f}" for v in F[i : i + 10]] for i in range(0, 3880, 10)), sep=" "),
+        "runs like wavelengths"),
+    "a light curve": (text(PIXEL / 50 + 1300, F, F / 50, head="time,flux,flux_err\n", sep=","),
+                      "like wave"),
+    "photometry": (text(np.array([3600.0, 4400, 5500, 6400, 8000]), np.arange(5.0) + 1,
+                        head="wave,flux\n", sep=","), "sampled every"),
+    "a table of fpack": (table(table_hdu({"wave": WAVE, "flux": F}, ZTABLE=True)), "funpack"),
     "magnitudes": (text(WAVE, 15 - 2.5 * np.log10(F), head="wave,mag\n", sep=","), "like flux"),
     "AB magnitudes": (pixels(wave=WAVE, flux=F, UNIT_flux="mag(AB)"), "magnitudes, not flux"),
     "logarithms": (text(WAVE, np.log10(F), head="wave,log_flux\n", sep=","), "logarithms"),

@@ -63,7 +63,7 @@ def _own() -> tuple[Column, ...]:
         Column("ra", "real", "pos.eq.ra;meta.main", "Right ascension", "deg", "F11.6", _SILENT),
         Column("dec", "real", "pos.eq.dec;meta.main", "Declination", "deg", "F11.6", _SILENT),
         Column("snr", "real", "stat.snr", "Signal-to-noise a pixel: the file's in g, else the "
-               "median", display="F9.2"),
+               "median", display="F9.2", null="where the file cannot be read"),
         Column("type", "text", "src.spType", "Spectral type: O B A F G K M", null=_UNTYPED),
         Column("type_probability", ucd="stat.probability;src.spType",
                description="Probability of the type", **probability),
@@ -151,11 +151,11 @@ def dictionary() -> dict[str, Column]:
 
 def describe(names: Iterable[str] | None = None) -> list[str]:
     """Lines in which columns are explained, a row of a Markdown table each; all by default."""
-    lines = ["| column | values | unit | UCD | what | empty |", "|---|---|---|---|---|---|"]
+    lines = ["| column | what | unit | empty | values | UCD |", "|---|---|---|---|---|---|"]
     for name, column in dictionary().items():
         if names is None or name in set(names):
-            cells = (f"`{name}`", column.kind, column.unit, column.ucd, column.description,
-                     column.null or "never")  # fmt: skip
+            cells = (f"`{name}`", column.description, column.unit, column.null or "never",
+                     column.kind, column.ucd)  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -22,7 +22,7 @@ ECSV, CDS = b"# %ECSV", b"Byte-by-byte Description"
 _COMMENT = ("#", "%", "!", "//", "\\", ";")
 _EXPECTED = "a text spectrum has a line a pixel: wavelength, flux and, if known, error"
 _SEPARATORS = ("\t", ",", ";", "|", None)  # None stands for blanks
-_SAMPLE = 400
+_SAMPLE = 120
 _WIDE = 50  # cells a line: numbers in its heading may be wavelengths
 _WAVE_WORD = re.compile(r"wave|lam(bda)?(?![a-z])|lambda|^wl$|^wvl")
 _HEADING = "#%!/\\;*| \t"  # what a line of names may begin with
@@ -42,6 +42,7 @@ class _Lines:
 
     before: list[tuple[int, str]] = field(default_factory=list)
     table: list[tuple[int, str]] = field(default_factory=list)
+    cells: list[list[str]] = field(default_factory=list)  # of the table
     comments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -54,13 +55,10 @@ class _Shape:
     width: int = 1
     words: frozenset[int] = frozenset()
 
-    def fits(self, line: str) -> bool:
-        """Whether a line has so many cells, with numbers where numbers stand."""
-        cells = self.dialect.cells(line)
-        return len(cells) == self.width and self.are_numbers(cells)
-
     def are_numbers(self, cells: list[str]) -> bool:
         """Whether the cells of a line that are to be numbers are so."""
+        if not self.words:
+            return are_numbers(cells)
         return are_numbers([cell for i, cell in enumerate(cells) if i not in self.words])
 
 
@@ -73,7 +71,7 @@ def read_block(source: Source) -> Block:
         If it is not a table of numbers with two columns and two rows at least.
     """
     lines, shape = _find_table(source)
-    cells = [shape.dialect.cells(line) for _, line in lines.table]
+    cells = lines.cells
     values = _numbers(cells, lines, shape, source)
     rows = slice(1 if _is_count(values) else 0, None)
     values, cells = values[rows], cells[rows]
@@ -124,13 +122,14 @@ def _find_table(source: Source) -> tuple[_Lines, _Shape]:
     if not rows:
         raise source.fail("holds no table: comments or blank lines only", remedy=_EXPECTED)
     shape = _shape_of([line for _, line in rows])
-    numeric = [shape.are_numbers(shape.dialect.cells(line)) for _, line in rows]
+    cells = [shape.dialect.cells(line) for _, line in rows]
+    numeric = [shape.are_numbers(row) for row in cells]
     if not any(numeric):
         raise source.fail(
             f"holds no row of numbers; line {rows[0][0]} is {rows[0][1].strip()[:40]!r}",
             remedy=_EXPECTED,
         )
-    fits = [ok and shape.fits(line) for ok, (_, line) in zip(numeric, rows)]
+    fits = [ok and len(row) == shape.width for ok, row in zip(numeric, cells)]
     pairs = [i for i in range(len(rows) - 1) if fits[i] and fits[i + 1]]
     first = pairs[0] if pairs else numeric.index(True)
     if first and shape.width < 3 and not any(numeric[:first]):
@@ -138,7 +137,8 @@ def _find_table(source: Source) -> tuple[_Lines, _Shape]:
     last = len(rows) - numeric[::-1].index(True)
     lines.before = sorted(lines.before + rows[:first])
     heads = {line for _, line in rows[:first]}
-    lines.table = [row for row in rows[first:last] if row[1] not in heads]
+    kept = [i for i in range(first, last) if rows[i][1] not in heads]
+    lines.table, lines.cells = [rows[i] for i in kept], [cells[i] for i in kept]
     if len(lines.table) < last - first:
         lines.notes.append(f"{last - first - len(lines.table)} repeated lines of names left out")
     if last < len(rows):

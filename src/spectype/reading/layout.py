@@ -45,7 +45,12 @@ def upright(block: Block) -> Block:
         return block
     by_name = {name: _wave_in(name) for name in block.names} if block.named else {}
     found = {name: wave for name, wave in by_name.items() if wave is not None}
-    if len(found) >= _WIDE and looks_like_wave(np.array(list(found.values()))):
+    if (
+        len(found) >= _WIDE
+        and looks_like_wave(np.array(list(found.values())))
+        # Beside a column of wavelengths they are stars, or days, that are called by numbers.
+        and "wave" not in names.guess([name for name in block.names if name not in found])
+    ):
         return _star_a_row(block, found)
     numbers = [array for array in block.arrays if array.is_numeric and array.values.ndim == 1]
     if not block.named and len(numbers) == len(block.arrays) > 2 and len(numbers) % 2 == 0:

@@ -84,11 +84,29 @@ def _sets(images: list[Named]) -> list[dict[str, Named]]:
         first, rest = rest[0], rest[1:]
         sets = [{**(sets[0] if sets else {}), "flux": first}]
     rest = [image for image in rest if _is_spectrum(image)]
+    if len(sets) == 1:
+        rest = _without_companions(sets[0], rest)
     sure = [image for image in rest if role_of_text(image.name) == "flux"]
     if not sure and _add_quality(sets[-1], rest):
         return sets  # images with roles; what has no name is no star
     stars = [image for image in rest if role_of_text(image.name) in (None, "flux")]
     return sets + [{"flux": image} for image in stars if roles.has_axis(image.cards)]
+
+
+def _without_companions(one: dict[str, Named], rest: list[Named]) -> list[Named]:
+    """Images but those that go with a flux by their names: ``RED_DATA``, ``RED_IVAR``.
+
+    Another version of the flux, ``RED_DATA_NOSS``, is no star either.
+    """
+    main, out = one["flux"], []
+    for image in rest:
+        alike = image.values.shape == main.values.shape
+        role = role_of_text(image.name)
+        if alike and role in _WITNESSES and not one.keys() & set(_WITNESSES):
+            one[role] = image
+        elif not (alike and re.fullmatch(re.escape(main.name) + r"_[A-Za-z]+", image.name)):
+            out.append(image)
+    return out
 
 
 def _add_quality(one: dict[str, Named], rest: list[Named]) -> bool:

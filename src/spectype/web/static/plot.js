@@ -85,8 +85,9 @@ export class Plot {
     let a = 0, b = good.length - 1;
     while (a < b && !Number.isFinite(good[a])) a++;
     while (b > a && !Number.isFinite(good[b])) b--;
+    const zoomed = this.full && this.range && (this.range[0] !== this.full[0] || this.range[1] !== this.full[1]);
     this.full = a < b ? [data.wave[a], data.wave[b]] : [data.wave[0], data.wave[data.wave.length - 1]];
-    if (!keepRange || !this.range || this.range[1] < this.full[0] || this.range[0] > this.full[1]) this.range = [...this.full];
+    if (!keepRange || !zoomed || this.range[1] < this.full[0] || this.range[0] > this.full[1]) this.range = [...this.full];
     this.shape = broadShape(this.data.flux, 40); this.continuum = broadShape(this.data.flux, 120);
     this.why = null;
     this.draw();

@@ -53,7 +53,7 @@ def build_app(verb: str = "") -> object:
         version=spectype.__version__,
         result_action="return_value",
         # The list of verbs needs no Markdown, which costs a quarter of its time to import.
-        help_format="markdown" if verb else "plaintext",
+        help_format="markdown" if verb in VERBS else "plaintext",
         suppress_keyboard_interrupt=False,  # `run` says how to go on
         # An option for each way to give nothing would be noise: --empty-quota, --no-overwrite.
         default_parameter=Parameter(

@@ -179,4 +179,5 @@ def _module() -> ModuleType:
             from astropy import samp
         except ImportError:
             from pyvo import samp
-    return samp
+    found: ModuleType = samp
+    return found

@@ -36,13 +36,13 @@ from spectype.generate.gan_data import gan_data
 from spectype.generate.gan_training import train_reference
 from spectype.generate.harmonise import intrinsic_shape, known_codes
 from spectype.generate.recipes import GanConfig, GeneratorConfig
-from spectype.generate.registry import load_generator
 from spectype.generate.samples import Samples, write_samples
 from spectype.judge.metrics import wilson
 from spectype.learn.export import load_member
 from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
 from spectype.learn.targets import BINS_PER_SUBCLASS
 from spectype.learn.training import train
+from spectype.refine.registry import load_generator
 
 log = logging.getLogger("spectype")
 LIBRARIES = ("jacoby", "miles", "sdss_templates", "pickles")

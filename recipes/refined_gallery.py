@@ -19,14 +19,15 @@ from spectype.core.lines import LINES
 from spectype.dataset.store import Store
 from spectype.draw.canvas import ACCENT, GREY, INK, SECOND, new_figure, style
 from spectype.generate.harmonise import harmonise
-from spectype.generate.order import Order
-from spectype.generate.plane import points
-from spectype.generate.refined import RefinedGenerator
-from spectype.generate.registry import load_generator
+from spectype.refine.order import Order
+from spectype.refine.plane import points
+from spectype.refine.registry import load_generator
+from spectype.refine.simulator import RefinedGenerator
 
 CODES = (4.0, 7.0, 9.0, 11.0, 13.0, 16.0, 19.0, 22.0, 25.0)
 CLASSES = {"V": ("V", "IV"), "I": ("I", "II")}
 WINDOW = (3900.0, 4950.0)
+LABEL_AT = 4838.0  # left of H beta
 MARKED = ("He I 4026", "Si IV 4089", "H delta", "H gamma", "He I 4471", "Mg II 4481",
           "He II 4541", "Si III 4553", "He II 4686", "H beta")  # fmt: skip
 
@@ -80,7 +81,7 @@ def main() -> None:
                 step = 0.35
                 for i, (flux, colour, said) in enumerate(curves):
                     axes.plot(wave[near], flux[near] - step * i, color=colour, lw=0.8)
-                    axes.annotate(said, (WINDOW[1], 1.0 - step * i), ha="right", va="bottom",
+                    axes.annotate(said, (LABEL_AT, 1.0 - step * i), ha="right", va="bottom",
                                   size=6, color=colour, xytext=(-2, 2),
                                   textcoords="offset points")  # fmt: skip
                 for line in MARKED:
@@ -89,7 +90,7 @@ def main() -> None:
                 axes.set(yticks=[], xlim=WINDOW)
         for axes, name in zip(grid[-1], CLASSES, strict=True):
             axes.set_xlabel(f"vacuum wavelength at rest [Å], class {name}")
-        figure.savefig(asked.out, dpi=110)
+        figure.savefig(asked.out, dpi=80)
 
 
 if __name__ == "__main__":

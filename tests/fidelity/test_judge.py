@@ -200,12 +200,12 @@ def test_correlations_that_differ_are_named():
 def test_page_is_whole_and_says_what_was_found(judged, tmp_path):
     page = write_page(tmp_path, [judged["copies"]], title="Copies & more", about={"seed": 0})
     text = page.read_text()
-    assert "Copies &amp; more" in text and text.count("<svg") == 7
+    assert "Copies &amp; more" in text and text.count("<svg") == 8
     assert not re.search(r'(src|href)="(https?:)?//', text)  # needs nothing from outside
     data = json.loads((tmp_path / "fidelity.json").read_text())
     assert data["types"][0]["copying"]["p_copying"] < 0.01
     assert {v["state"] for v in data["types"][0]["verdicts"]} <= {"met", "missed", "open"}
-    assert len(list((tmp_path / "figures").glob("O-*.svg"))) == 7
+    assert len(list((tmp_path / "figures").glob("O-*.svg"))) == 8
 
 
 def test_subclasses_are_drawn_like_the_real_ones(toy):

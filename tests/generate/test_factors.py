@@ -14,8 +14,8 @@ from spectype.generate import latent
 from spectype.generate.factors import KNOTS, shape_between
 from spectype.generate.factors_training import train_standard, training_set
 from spectype.generate.recipes import GeneratorConfig
-from spectype.generate.registry import load_generator
 from spectype.generate.samples import NOISE_FREE, export_samples, noise_for, write_samples
+from spectype.refine.registry import load_generator
 from spectype.simulate.instrument import BANDS
 from tests.stars import star_flux
 

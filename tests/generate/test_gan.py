@@ -11,8 +11,8 @@ from spectype.generate import gan, gan_data, gan_training
 from spectype.generate.gan import make_discriminator, make_generator
 from spectype.generate.gan_training import train_reference
 from spectype.generate.recipes import GanConfig
-from spectype.generate.registry import load_generator
 from spectype.learn import checkpoint
+from spectype.refine.registry import load_generator
 from tests.stores import hot_store, make_store
 
 TINY = {"noise": 6, "validation": 0.0, "test": 0.15, "threads": 1, "device": "cpu"}

@@ -14,8 +14,8 @@ from spectype.core.errors import UsageError
 from spectype.generate.recipes import GanConfig, GeneratorConfig, RefinedConfig
 
 if TYPE_CHECKING:
-    from spectype.generate.registry import Generator
     from spectype.generate.samples import Samples
+    from spectype.refine.registry import Generator
 
 Config = TypeVar("Config")
 
@@ -85,7 +85,7 @@ def train(
     from spectype.generate.factors_training import train_standard
     from spectype.generate.gan_figures import draw
     from spectype.generate.gan_training import train_reference
-    from spectype.generate.refined_training import train_refined
+    from spectype.refine.training import train_refined
 
     common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
               "split_seed": split_seed, "device": device, "threads": threads}  # fmt: skip
@@ -164,9 +164,9 @@ def sample(
         Replace what an earlier call wrote there.
     """
     from spectype.dataset.fitsfile import is_fits_name
-    from spectype.generate.order import Order
-    from spectype.generate.registry import load_generator
     from spectype.generate.samples import export_samples, write_fits, write_samples
+    from spectype.refine.order import Order
+    from spectype.refine.registry import load_generator
 
     order = Order(type=type_, subclass=subclass, code=code, luminosity=luminosity, feh=feh)
     as_table = out.suffix in (".csv", ".parquet")
@@ -213,9 +213,9 @@ def _observe(
     rv: float, layout: str | None, seed: int, overwrite: bool,
 ) -> None:  # fmt: skip
     """Samples through the instrument, into files or a store."""
-    from spectype.generate.atlas import template_stars
-    from spectype.generate.exposures import Sky, write_files, write_store
-    from spectype.generate.refined import RefinedGenerator
+    from spectype.refine.atlas import template_stars
+    from spectype.refine.exposures import Sky, write_files, write_store
+    from spectype.refine.simulator import RefinedGenerator
 
     if not isinstance(generator, RefinedGenerator):
         raise UsageError(

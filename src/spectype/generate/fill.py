@@ -16,11 +16,12 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.files import MANIFEST
 from spectype.dataset.store import Store
-from spectype.generate.factors import StandardGenerator
+from spectype.generate import factors
 from spectype.generate.factors_training import train_standard
 from spectype.generate.recipes import GeneratorConfig
-from spectype.generate.registry import load_generator
 from spectype.generate.samples import write_samples
+from spectype.generate.training import WEIGHTS
+from spectype.learn import checkpoint
 from spectype.learn.recipe import TrainConfig
 from spectype.learn.split import make_split
 
@@ -77,8 +78,7 @@ def fill_rare(store: Store, folder: str | Path, config: TrainConfig, *, types: s
     except DataError as error:
         log.warning("no synthetic spectra: %s", error)
         return None
-    generator = load_generator(home / "generator")
-    assert isinstance(generator, StandardGenerator)
+    generator = factors.rebuild(*checkpoint.load(home / "generator" / WEIGHTS))
     codes = [generator.codes(PER_TYPE, type=t, seed=config.seed) for t in wanted]
     samples = generator.sample(
         PER_TYPE * len(wanted), code=np.concatenate(codes), seed=config.seed + 1

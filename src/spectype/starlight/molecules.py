@@ -67,13 +67,26 @@ def _triplet(*waves: float) -> tuple[tuple[float, float, float], ...]:
     return tuple((1e8 / w, e, g) for w, (e, g) in zip(waves, _SPIN, strict=True))
 
 
+def _below_heads(
+    upper: float, lower: float, *waves: float
+) -> tuple[tuple[float, float, float], ...]:
+    """Origins of a triplet from its observed heads [vacuum Angstrom].
+
+    The R branch turns back (upper + lower)^2 / 4 (lower - upper) above the origin (Herzberg 1950,
+    Spectra of Diatomic Molecules, p. 171), with the states' rotational constants [cm-1]. Heads:
+    Pearse & Gaydon 1976.
+    """
+    turn = (upper + lower) ** 2 / (4 * (lower - upper))
+    return tuple((1e8 / w - turn, e, g) for w, (e, g) in zip(waves, _SPIN, strict=True))
+
+
 SYSTEMS = (
     System(molecule="TiO", name="alpha", upper=(838.3, 0.4899, 1.694), lower=_TIO, strength=0.025,
            origins=_triplet(5168.5, 5168.0, 5167.5), parallel=True),
     System(molecule="TiO", name="gamma'", upper=(875.0, 0.5062, 1.664), lower=_TIO, strength=0.022,
            origins=_triplet(6161.0, 6188.0, 6216.5)),
     System(molecule="TiO", name="gamma", upper=(867.8, 0.5074, 1.6643), lower=_TIO, strength=0.022,
-           origins=_triplet(7057.0, 7091.0, 7128.5)),
+           origins=_below_heads(0.5074, 0.5354, 7056.1, 7089.6, 7127.6)),
     System(molecule="TiO", name="epsilon", upper=(924.2, 0.5170, 1.649), lower=_TIO,
            strength=0.0015,
            origins=_triplet(8435.0, 8445.0, 8455.0)),

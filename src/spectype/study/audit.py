@@ -233,7 +233,7 @@ class _Work:
         """The reference GAN that has learnt from these spectra alone."""
         from spectype.generate.gan_training import train_reference
         from spectype.generate.recipes import GanConfig
-        from spectype.generate.registry import load_generator
+        from spectype.refine.registry import load_generator
 
         folder = self.folder / "generators" / name
         if not (folder / MANIFEST).exists():

@@ -11,10 +11,10 @@ from spectype.classify.correlation import flattened, peaks, transform
 from spectype.classify.velocity import STEP, WINDOWS
 from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.dataset.store import Store
-from spectype.generate.atlas import FAINTEST, Atlas
 from spectype.generate.factors import black_body
 from spectype.generate.factors_data import TrainingSet
-from spectype.generate.plane import CODE, Plane, stars_at
+from spectype.refine.atlas import FAINTEST, Atlas
+from spectype.refine.plane import CODE, Plane, stars_at
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

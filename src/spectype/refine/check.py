@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.errors import DataError
-from spectype.generate.plane import CODE, LEVEL, METALS, points
-from spectype.generate.refined import RefinedGenerator
-from spectype.generate.refined_data import Ratios, velocities
+from spectype.refine.data import Ratios, velocities
+from spectype.refine.plane import CODE, LEVEL, METALS, points
+from spectype.refine.simulator import RefinedGenerator
 
 Floats = NDArray[np.float64]
 FASTEST = 10.0  #: shift of the lines against the simulated star's that is allowed [km/s]

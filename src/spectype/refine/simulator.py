@@ -20,13 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectype.core import mk
 from spectype.core.errors import UsageError
-from spectype.generate.atlas import Atlas
 from spectype.generate.factors import KNOTS, shape_between, states_of, tensors_of
 from spectype.generate.latent import Factors, Law, balance, distinct
-from spectype.generate.plane import CODE, LEVEL, METALS, Plane, points
 from spectype.generate.recipes import RefinedConfig
 from spectype.generate.samples import Samples
 from spectype.learn import checkpoint
+from spectype.refine.atlas import Atlas
+from spectype.refine.plane import CODE, LEVEL, METALS, Plane, points
 from spectype.simulate.templates import METALLICITIES
 from spectype.starlight.calibration import COOLEST, HEIGHT, HOTTEST
 

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
-from spectype.generate import factors, gan, refined
+from spectype.generate import factors, gan
 from spectype.generate.samples import Samples
 from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
+from spectype.refine import simulator
 
 
 class Generator(Protocol):
@@ -51,7 +52,7 @@ class Generator(Protocol):
 
 REBUILD: dict[str, Callable[..., Generator]] = {
     "standard": factors.rebuild,
-    "refined": refined.rebuild,
+    "refined": simulator.rebuild,
     "reference": gan.rebuild,
 }
 

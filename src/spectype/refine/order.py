@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.generate.factors import StandardGenerator
-from spectype.generate.plane import CODE, LEVEL, METALS
-from spectype.generate.refined import RefinedGenerator
-from spectype.generate.registry import Generator
 from spectype.generate.samples import Samples
+from spectype.refine.plane import CODE, LEVEL, METALS
+from spectype.refine.registry import Generator
+from spectype.refine.simulator import RefinedGenerator
 from spectype.simulate.templates import METALLICITIES
 from spectype.starlight.calibration import COOLEST, HEIGHT, HOTTEST
 

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.dataset.store import Store
-from spectype.generate import refined
-from spectype.generate.atlas import Atlas, make_alike, template_stars
 from spectype.generate.factors_data import training_set
 from spectype.generate.factors_training import Factorisation
-from spectype.generate.plane import Plane
 from spectype.generate.recipes import RefinedConfig
-from spectype.generate.refined import Part, RefinedGenerator
-from spectype.generate.refined_check import check
-from spectype.generate.refined_data import Ratios, ratios
 from spectype.generate.training import learn
+from spectype.refine import simulator
+from spectype.refine.atlas import Atlas, make_alike, template_stars
+from spectype.refine.check import check
+from spectype.refine.data import Ratios, ratios
+from spectype.refine.plane import Plane
+from spectype.refine.simulator import Part, RefinedGenerator
 
 FORMAT = 1  #: of the training; a checkpoint of another one does not resume
 
@@ -60,7 +60,7 @@ class Refinement(Factorisation):
         """Write the generator, if it keeps velocities and types."""
         generator = self.refinement()
         self.checked = check(generator, self.ratios)
-        refined.save(generator, path)
+        simulator.save(generator, path)
 
     def notes(self) -> dict[str, Any]:
         """What harmonising could not do, and what the check has found."""

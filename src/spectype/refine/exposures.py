@@ -21,10 +21,10 @@ from spectype.core.errors import UsageError
 from spectype.core.files import MANIFEST, atomic_path, check_writable_folder, write_manifest
 from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.dataset.store import Store
-from spectype.generate.atlas import turning
-from spectype.generate.plane import points
-from spectype.generate.refined import RefinedGenerator
 from spectype.generate.samples import Samples
+from spectype.refine.atlas import turning
+from spectype.refine.plane import points
+from spectype.refine.simulator import RefinedGenerator
 from spectype.simulate import layouts, memory
 from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.layouts import LAYOUTS, Layout

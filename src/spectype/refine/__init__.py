@@ -1,0 +1,1 @@
+"""Refined simulated stars, and any generator's stars made to order."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from spectype.core.files import CACHE
 
 settings.register_profile(
     "spectype",
@@ -17,6 +20,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("spectype")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests, all processes of them together, a cache of their own."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="spectype-cache-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[CACHE] = folder.name
+
 
 _HERE = Path(__file__).resolve().parents[1]
 

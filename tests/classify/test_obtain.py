@@ -9,13 +9,14 @@ import pytest
 import spectype
 from spectype.classify import obtain
 from spectype.core.errors import DataError, SpectypeError, UsageError
+from spectype.core.files import CACHE
 from tests.stars import star_batch
 
 
 @pytest.fixture
 def zipped(tmp_path, monkeypatch):
     """The shipped model as a zip archive, whose names climb out of where it is unpacked."""
-    monkeypatch.setenv(obtain.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
     path = tmp_path / "mine.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in obtain.PARTS:

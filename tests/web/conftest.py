@@ -94,7 +94,7 @@ def hosted(path):
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """A parquet table of 28 stars, of whose files seven are there."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPECTYPE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "spectra").mkdir()
     for i, code in enumerate(CODES):
         (tmp_path / "spectra" / f"{i}.csv").write_text(spectrum_text(code))

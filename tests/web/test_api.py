@@ -74,7 +74,7 @@ def test_two_servers_on_one_review_show_each_others_decisions(client, results):
 
 
 def test_a_result_of_another_version_is_shown_as_far_as_it_goes(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPECTYPE_CACHE", str(tmp_path / "cache"))
     few = make_table(5).select("path", "type", "subclass").with_columns(later=pl.lit([1.5]))
     few.write_parquet(tmp_path / "old.parquet")
     app = make_app(open_desk(tmp_path / "old.parquet"), token=TOKEN)

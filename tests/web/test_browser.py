@@ -124,7 +124,7 @@ def served(path):
 def folder(tmp_path_factory):
     """28 stars, of whose spectra seven are there; and a list mined from them."""
     made = tmp_path_factory.mktemp("web")
-    os.environ["XDG_CACHE_HOME"] = str(made / "cache")
+    os.environ["SPECTYPE_CACHE"] = str(made / "cache")
     (made / "spectra").mkdir()
     for i, code in enumerate(CODES):
         (made / "spectra" / f"{i}.csv").write_text(spectrum_text(code))

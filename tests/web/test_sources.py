@@ -22,7 +22,7 @@ from tests.web.conftest import make_run, make_table, spectrum_text
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPECTYPE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_an_impossible_filter_is_refused_in_words(results, query):
 
 
 def test_what_is_no_table_of_types_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SPECTYPE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(UsageError, match="does not exist"):
         Table(tmp_path / "none.parquet")
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "a.parquet")

@@ -13,10 +13,10 @@ import zipfile
 from pathlib import Path
 
 from spectype.core.errors import DataError, SpectypeError, UsageError
+from spectype.core.files import cache_folder
 
 SHIPPED = Path(__file__).parent / "models"
 PARTS = ("model.json", "model.onnx")  #: the card and the weights
-CACHE = "SPECTYPE_CACHE"  #: variable of the environment that names the cache
 _EXTRA = ("README.md",)
 _LARGEST = 1 << 30  # bytes of an archive, or of what it unpacks to
 _FRAGMENT = "#sha256="
@@ -60,14 +60,6 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def cache() -> Path:
-    """The folder of the cache: ``SPECTYPE_CACHE``, else the user's own (XDG)."""
-    if own := os.environ.get(CACHE):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "spectype"
-
-
 def _fetched(url: str) -> Path:
     """The model of an address, from the cache where it is there."""
     address, mark, wanted = url.partition(_FRAGMENT)
@@ -78,7 +70,7 @@ def _fetched(url: str) -> Path:
             path=url,
             remedy=f"append {_FRAGMENT}HEX, which sha256sum FILE.zip prints",
         )
-    place = cache() / "models" / wanted
+    place = cache_folder() / "models" / wanted
     if _is_whole(place):
         return place
     with tempfile.TemporaryDirectory(prefix="spectype-") as folder:
@@ -133,7 +125,7 @@ def _unpacked(archive: Path, checksum: str, *, name: str | None = None) -> Path:
     Of the archive only the model's own files are taken, by their last names: no path in it
     counts.
     """
-    place = cache() / "models" / checksum
+    place = cache_folder() / "models" / checksum
     if _is_whole(place):
         return place
     said = name or str(archive)

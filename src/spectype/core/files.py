@@ -14,6 +14,7 @@ import spectype
 from spectype.core.errors import DataError, UsageError
 
 MANIFEST = "manifest.json"
+CACHE = "SPECTYPE_CACHE"  #: variable of the environment that names the cache
 PARTIAL = ".partial-"  #: how the names of unfinished files begin
 
 
@@ -39,6 +40,17 @@ def atomic_path(path: str | Path, *, suffix: str | None = None) -> Iterator[Path
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def cache_folder() -> Path:
+    """Where what can be made or fetched again is kept: ``SPECTYPE_CACHE``, else the user's (XDG).
+
+    It need not exist.
+    """
+    if own := os.environ.get(CACHE):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "spectype"
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any
 
@@ -60,7 +61,9 @@ def _image(hdu: Any, number: int, header: Header) -> Named:
 
 def _numbers(data: Any, column: Any) -> Any:
     """The values of a column; those that stand for no value (TNULL) are NaN."""
-    values = data.field(column.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is converted on the way, like undefined logicals
+        values = data.field(column.name)
     if column.null in (None, "") or values.dtype.kind not in "iuf":
         return values
     null = float(column.null) * float(column.bscale or 1) + float(column.bzero or 0)

@@ -6,15 +6,21 @@ that every node is a star that exists; below 8,000 K there is a third, metallici
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype import starlight
+from spectype.core.files import atomic_path, cache_folder
 from spectype.starlight import calibration
-from spectype.starlight.physics import emergent_flux
+from spectype.starlight.physics import WAVE, emergent_flux
 
 Floats = NDArray[np.float64]
 Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES
@@ -101,9 +107,37 @@ def all_nodes() -> list[Node]:
 
 
 def compute(node: Node) -> NDArray[np.float32]:
-    """Log flux of a node, scaled to a median of 0, shape (len(WAVE),), float32."""
+    """Log flux of a node, scaled to a median of 0, shape (len(WAVE),), float32.
+
+    It follows from this package alone, so it is computed once and kept in the user's cache.
+    """
+    path = _kept() / f"{'_'.join(map(str, node))}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):  # not there yet, or damaged
+        row = np.load(path)
+        if row.shape == WAVE.shape and row.dtype == np.float32:
+            return np.asarray(row)
     light = np.log(emergent_flux(*node_parameters(node)))
-    return np.asarray(light - np.median(light), dtype=np.float32)
+    row = np.asarray(light - np.median(light), dtype=np.float32)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, row)
+    return row
+
+
+@cache
+def _digest() -> str:
+    """Of all that a node's light depends on: the physics, the nodes, numpy's functions."""
+    found = hashlib.sha256(np.__version__.encode())
+    physics = sorted(Path(starlight.__file__).parent.iterdir())
+    for part in (*physics, Path(__file__)):
+        if part.suffix in (".py", ".txt"):
+            found.update(part.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _kept() -> Path:
+    return cache_folder() / "stars" / _digest()
 
 
 class Grid:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from spectype.classify.columns import schema
 from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
-from spectype.core.files import atomic_path
+from spectype.core.files import atomic_path, cache_folder
 from spectype.web.filters import Filter, theirs
 
 if TYPE_CHECKING:
@@ -330,7 +329,7 @@ def converted(sources: Sequence[Path], write: Callable[[Path], None]) -> Path:
     stats = [(source.resolve(), source.stat()) for source in sources]
     state = "\n".join(f"{path}\n{stat.st_size}\n{stat.st_mtime_ns}" for path, stat in stats)
     name = hashlib.sha256(f"{state}\n2".encode(errors="surrogateescape")).hexdigest()[:32]
-    target = cache_folder() / f"{name}.parquet"
+    target = _shelf() / f"{name}.parquet"
     if target.is_file():
         return target
     log.info("%s is converted once to parquet: %s", sources[0], target)
@@ -354,9 +353,8 @@ def _read(path: Path) -> pl.DataFrame:
         raise DataError(f"cannot be read as a table: {error}", path=path) from error
 
 
-def cache_folder() -> Path:
-    """Where converted tables are kept: ``$XDG_CACHE_HOME/spectype/tables``, made if needed."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "spectype" / "tables"
+def _shelf() -> Path:
+    """Where converted tables are kept; made if needed, for nobody else to read."""
+    folder = cache_folder() / "tables"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder

@@ -17,7 +17,7 @@ import velocity_scores
 
 import spectype
 from spectype.bench.classify import measure
-from spectype.classify.obtain import SHIPPED
+from spectype.classify.obtain import SHIPPED, sha256
 from spectype.classify.runtime import load_model
 from spectype.core import mk
 from spectype.core.files import read_json, write_text
@@ -255,7 +255,7 @@ def cost_table(data: Path) -> str:
         [name, f"{1e3 * seconds:.2f}", f"{1 / seconds:.0f}"]
         for name, seconds in found.seconds.items()
     ]
-    size = (SHIPPED / "standard" / "model.onnx").stat().st_size
-    said = f"The model is one file of {size / 1e6:.2f} MB; the process needs "
-    said += f"{found.megabytes['spectype']:.0f} MB at most."
+    weights = SHIPPED / "standard" / "model.onnx"
+    said = f"The model is one file of {weights.stat().st_size / 1e6:.2f} MB; its SHA-256 is "
+    said += f"`{sha256(weights)}`."
     return f"{rows_of('what | ms a file | files a second', rows)}\n\n{said}"

@@ -46,7 +46,7 @@ def store(tmp_path_factory):
 def exported(store, tmp_path_factory):
     """A toy that has learnt, exported: an export takes longer than its training."""
     run = tmp_path_factory.mktemp("toy") / "r"
-    config = recipe(epochs=12, steps=25, batch=32, averaging=0.9, learning_rate=5e-3)
+    config = recipe(epochs=9, steps=25, batch=32, averaging=0.9, learning_rate=5e-3)
     train(store, run, recipe=config)
     export_model([run], store, run, name="toy")
     return run

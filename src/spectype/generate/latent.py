@@ -42,6 +42,8 @@ class Sequence:
         Effective number of spectra under a kernel.
     """
 
+    _widths = 40  # that are tried, from the narrowest to the widest
+
     def __init__(self, code: Floats, neighbours: float) -> None:
         self.code = code
         self.neighbours = min(neighbours, 0.5 * len(code))
@@ -52,11 +54,11 @@ class Sequence:
         return self.code
 
     def width(self, at: Floats) -> Floats:
-        """Bandwidth at codes `at` (m,): the smallest with enough spectra under it."""
+        """Bandwidth along the sequence at places `at` (m, ...): the least with enough spectra."""
         out = np.full(len(at), WIDEST)
         todo = np.ones(len(at), bool)
-        for width in np.geomspace(NARROWEST, WIDEST, 40):
-            weight = np.exp(-0.5 * ((at[todo, None] - self.code) / width) ** 2)
+        for width in np.geomspace(NARROWEST, WIDEST, self._widths):
+            weight = self._kernel(at[todo], np.full(int(todo.sum()), width))
             total = weight.sum(axis=1)
             effective = total**2 / np.maximum((weight**2).sum(axis=1), 1e-300)
             enough = np.flatnonzero(todo)[np.minimum(total, effective) >= self.neighbours]
@@ -67,9 +69,12 @@ class Sequence:
 
     def weights(self, at: Floats, *, widen: float = 1.0) -> Floats:
         """Kernel weights, rows summing to 1, shape (m, n)."""
-        width = widen * self.width(at)
-        weight = np.exp(-0.5 * ((at[:, None] - self.code) / width[:, None]) ** 2) + 1e-12
+        weight = self._kernel(at, widen * self.width(at)) + 1e-12
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+    def _kernel(self, at: Floats, width: Floats) -> Floats:
+        """Kernels of these widths (m,) at places `at`, shape (m, n)."""
+        return np.asarray(np.exp(-0.5 * ((at[:, None] - self.code) / width[:, None]) ** 2))
 
     def lines(self, at: Floats) -> Floats:
         """Weights of local linear regression, shape (m, n): values @ result.T is the fit.

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from spectype.core import mk
-from spectype.generate.latent import NARROWEST, WIDEST, Floats, Sequence
+from spectype.generate.latent import Floats, Sequence
 from spectype.simulate.objects import LUMINOSITIES
 from spectype.starlight.calibration import HEIGHT
 
@@ -81,6 +81,8 @@ class Plane(Sequence):
         Effective number of spectra under a kernel.
     """
 
+    _widths = 25
+
     def __init__(self, at: Floats, neighbours: float) -> None:
         super().__init__(at[:, CODE], neighbours)
         self.at = at
@@ -93,25 +95,6 @@ class Plane(Sequence):
     def take(self, index: NDArray[np.bool_]) -> Plane:
         """The plane of some of the spectra."""
         return Plane(self.at[index], self.neighbours)
-
-    def width(self, at: Floats) -> Floats:
-        """Width along the sequence at places `at` (m, 5): the smallest with enough spectra."""
-        out = np.full(len(at), WIDEST)
-        todo = np.ones(len(at), bool)
-        for width in np.geomspace(NARROWEST, WIDEST, 25):
-            weight = self._kernel(at[todo], np.full(int(todo.sum()), width))
-            total = weight.sum(axis=1)
-            effective = total**2 / np.maximum((weight**2).sum(axis=1), 1e-300)
-            enough = np.flatnonzero(todo)[np.minimum(total, effective) >= self.neighbours]
-            out[enough], todo[enough] = width, False
-            if not todo.any():
-                break
-        return out
-
-    def weights(self, at: Floats, *, widen: float = 1.0) -> Floats:
-        """Kernel weights, rows summing to 1, shape (m, n)."""
-        weight = self._kernel(at, widen * self.width(at)) + 1e-12
-        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
     def lines(self, at: Floats) -> Floats:
         """Weights of a regression that is linear along the sequence, shape (m, n)."""

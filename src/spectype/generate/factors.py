@@ -30,7 +30,7 @@ FloatArray = NDArray[np.float32]
 #: a hot star rises up to it.
 KNOTS = np.array([3710.0, 3800.0, 4000.0, 4400.0, 4900.0, 5500.0, 6200.0, 7000.0, 7900.0, 8900.0])
 LEVEL = slice(3, 6)  # knots whose mean is the shape's zero: all sources reach them
-_ENOUGH = 0.5  # share of neighbours with data at a pixel that lets samples vary there in full
+ENOUGH = 0.5  #: share of neighbours with data at a pixel that lets samples vary there in full
 _BEYOND = 1.0  # subclasses outside the training spectra that may be asked for
 
 
@@ -165,7 +165,7 @@ class StandardGenerator:
         codes, place = distinct(np.round(wanted, 1))
         mean = law.mean(codes)
         near = law.sequence.weights(codes).astype(np.float32)
-        trust = np.minimum(near @ part.good.astype(np.float32) / _ENOUGH, 1.0)
+        trust = np.minimum(near @ part.good.astype(np.float32) / ENOUGH, 1.0)
         basis = part.state.basis
         middle = part.state.mean + mean.astype(np.float32) @ basis
         apart = (z - mean[place]).astype(np.float32) @ basis

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectype.core import mk
 from spectype.core.errors import UsageError
-from spectype.generate.factors import KNOTS, shape_between, states_of, tensors_of
+from spectype.generate.factors import ENOUGH, KNOTS, shape_between, states_of, tensors_of
 from spectype.generate.latent import Factors, Law, balance, distinct
 from spectype.generate.recipes import RefinedConfig
 from spectype.generate.samples import Samples
@@ -32,7 +32,6 @@ from spectype.starlight.calibration import COOLEST, HEIGHT, HOTTEST
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-_ENOUGH = 0.5  # share of neighbours with data at a pixel that lets samples vary there in full
 _FAINT, _BRIGHT = -3.5, 2.5  # range of log flux over the broad shape
 
 
@@ -181,7 +180,7 @@ class RefinedGenerator:
             z = law.draw(at[here], smoothing=self.config.smoothing, rng=rng)
             z = z - law.mean(rounded)[same]
             near = law.sequence.weights(rounded).astype(np.float32)
-            trust = np.minimum(near @ part.good.astype(np.float32) / _ENOUGH, 1.0)
+            trust = np.minimum(near @ part.good.astype(np.float32) / ENOUGH, 1.0)
             log[here] += trust[same] * (z.astype(np.float32) @ part.state.basis)
         flat, shape = self.atlas.light(at)
         n_pix = self.wave.size

@@ -101,7 +101,9 @@ def test_page_has_every_section_figure_and_mistake(written: Path) -> None:
     assert "experts" in html and "&lt;script&gt;" in html
     for path in (written / "figures").glob("*.svg"):
         assert ET.parse(path).getroot().get("viewBox")
-    assert len(list((written / "figures").glob("*.svg"))) == 7
+    names = {path.stem for path in (written / "figures").glob("*.svg")}
+    assert len(names) == 7
+    assert {path.stem for path in (written / "figures").glob("*.pdf")} == names
 
 
 def test_json_equals_the_scores(written: Path, predictions: pl.DataFrame) -> None:

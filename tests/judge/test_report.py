@@ -182,6 +182,15 @@ def test_bare_minimum_of_columns_is_scored(tmp_path: Path) -> None:
     assert "nan" not in html
 
 
+def test_a_type_without_subclasses_is_not_left_out_without_a_word() -> None:
+    table = pl.DataFrame(
+        {"type": ["O", "B"], "true_type": ["O", "B"], "star_id": ["1", "2"],
+         "true_code": [None, 12.0], "subclass_code": [5.0, 12.5]}
+    )  # fmt: skip
+    scores = score(table, system="mk")
+    assert "No test star of O has a labelled subclass" in page._subclass(scores, {})
+
+
 def test_worst_mistakes_weigh_distance_and_confidence() -> None:
     table = pl.DataFrame(
         {

@@ -212,6 +212,7 @@ def training_figure(log: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(
                     epoch, values, color=colour, label="training" if part == "train" else part
                 )
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_xlabel("epoch")
             axes.set_ylabel(quantity)
             axes.grid()

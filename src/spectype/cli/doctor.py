@@ -138,7 +138,7 @@ def _trial() -> int:
     found = model.predict(spectra)["subclass"].to_list()
     each = (time.perf_counter() - start) / len(found)
     print(
-        f"types of simulated {' '.join(_TRIAL)}: {' '.join(map(str, found))}, {1e3 * each:.0f} ms"
+        f"types of simulated {' '.join(_TRIAL)}: {' '.join(map(str, found))}, {1e3 * each:.0f} ms each"
     )
     return 0 if all(str(f)[0] == label[0] for f, label in zip(found, _TRIAL)) else 1
 

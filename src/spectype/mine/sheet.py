@@ -114,7 +114,9 @@ def _draw(
         )  # fmt: skip
     z = spectrum.get("redshift")[0]
     named = lines_of(types, between=between)
-    return draw_lines(axes, named, redshift=float(z) if z is not None and abs(float(z)) < 0.01 else 0.0)
+    return draw_lines(
+        axes, named, redshift=float(z) if z is not None and abs(float(z)) < 0.01 else 0.0
+    )
 
 
 def _heading(row: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def make_table(n: int) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "path": [f"spectra/{i}.csv" for i in range(n)],
-            "obsid": [str(1000 + i) for i in range(n)],
+            "obsid": [1000 + i for i in range(n)],
             "ra": np.linspace(0, 350, n),
             "dec": np.linspace(-10, 60, n),
             "snr": np.linspace(3, 90, n),

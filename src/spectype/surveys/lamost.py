@@ -241,7 +241,7 @@ def _mask_holes(
     mask: BoolArray, wave: FloatArray, flux: NDArray[np.float32], notes: list[str]
 ) -> None:
     """Mask zeros in the midst of a spectrum: rare, and as little measured as those at its ends."""
-    zeros = flux == 0.0
+    zeros = (flux == 0.0) & ~mask
     if np.count_nonzero(zeros) < FILL_PIXELS:  # nearly always; the rest need not be fast
         return
     holes = filled(wave, flux[None], ~mask[None])[0] & zeros

@@ -66,7 +66,7 @@ def make_run(folder):
     test.write_parquet(folder / "run" / "predictions.parquet")
     lines = [{"epoch": i, "train_loss": 2.0 / i, "validation_loss": 3.0 / i} for i in (1, 2)]
     (folder / "run" / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    write_manifest(folder / "run", "run", {"store": str(store.folder)})
+    write_manifest(folder / "run", "run", {"store": str(store.folder), "store_rows": len(store)})
     return folder / "run"
 
 

@@ -177,12 +177,35 @@ def type_part(task: tuple[Path, int, int]) -> None:
 
 
 def hunt(work: Path, n: int) -> None:
-    """Rank the rows as a user would, and compare with what was planted."""
-    rows, out = work / "types.parquet", work / "list"
+    """Rank the rows as a user would, and compare with what was planted.
+
+    Twenty O stars in 200,000 are seven times as many as a survey's: a list that believes the
+    survey's frequencies expects fewer. So it is made with these, and with the sample's own.
+    """
+    rows = work / "types.parquet"
     pl.scan_parquet(work / "parts" / "*.parquet").sink_parquet(rows)
-    call = [sys.executable, "-m", "spectype", "mine", str(rows), "--type", "O", "--sheet", "0"]
-    subprocess.run([*call, "--n", str(max(DEPTHS)), "--out", str(out)], check=True)
     truth = pl.read_parquet(work / "truth" / "*.parquet")
+    print(len(truth), "spectra,", truth["true_kind"].value_counts().to_dict(as_series=False))
+    tables = {
+        "survey": scores(work / "list", rows, truth, "survey"),
+        "own": scores(work / "list-own", rows, truth, str(composition(work, truth))),
+    }
+    write_json(work / "hunt.json", {"n": len(truth), "seed": SEED, "depths": tables})
+
+
+def composition(work: Path, truth: pl.DataFrame) -> Path:
+    """The sample's own frequencies as a table for ``mine``."""
+    kind = pl.col("true_kind").replace({"planted": "O", "subdwarf": "B"}).alias("type")
+    counts = truth.group_by(kind).len("count").filter(pl.col("type").is_in(KINDS))
+    counts.write_csv(work / "composition.csv")
+    return work / "composition.csv"
+
+
+def scores(out: Path, rows: Path, truth: pl.DataFrame, prevalence: str) -> list[dict[str, float]]:
+    """Recall and purity at the depths, and the purity that the list expects."""
+    call = [sys.executable, "-m", "spectype", "mine", str(rows), "--type", "O", "--sheet", "0"]
+    call += ["--prevalence", prevalence, "--n", str(max(DEPTHS)), "--out", str(out)]
+    subprocess.run(call, check=True)
     found = pl.read_csv(out / "candidates.csv", schema_overrides={"path": pl.String})
     found = found.join(truth, on="path", how="left", maintain_order="left")
     true = (found["true_kind"] == "planted").to_numpy()
@@ -193,17 +216,12 @@ def hunt(work: Path, n: int) -> None:
             (("purity", "purity"), ("low", "purity_low"), ("high", "purity_high"))}}
         for depth in DEPTHS if depth <= len(found)
     ]  # fmt: skip
-    print(len(truth), "spectra,", truth["true_kind"].value_counts().to_dict(as_series=False))
     print(pl.DataFrame(table))
     print(found.head(40).select("rank", "score", "true_kind", "true_code", "snr_g", "label"))
     planted = truth.filter(pl.col("true_kind") == "planted").join(found, on="path", how="anti")
-    print(
-        planted.lazy()
-        .join(pl.scan_parquet(rows), on="path")
-        .collect()
-        .select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags")
-    )
-    write_json(work / "hunt.json", {"n": len(truth), "seed": SEED, "depths": table})
+    missed = planted.lazy().join(pl.scan_parquet(rows), on="path").collect()
+    print(missed.select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags"))
+    return table
 
 
 if __name__ == "__main__":

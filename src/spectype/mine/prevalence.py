@@ -40,7 +40,7 @@ def shares(table: Path | None = None) -> dict[str, float]:
     return found | {k: weights[v] / total for k, v in _KINDS.items() if weights.get(v)}
 
 
-def shifted(types: Floats, prevalence: Mapping[str, float]) -> Floats:
+def shifted(types: Floats, prevalence: Mapping[str, float], *, exponent: float = 1.0) -> Floats:
     """Probabilities of types where types occur as often as they do.
 
     Parameters
@@ -49,6 +49,8 @@ def shifted(types: Floats, prevalence: Mapping[str, float]) -> Floats:
         Probabilities of a model whose training drew all types evenly.
     prevalence : mapping
         Share of each type.
+    exponent : float
+        Of the model's probabilities, before they are moved.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def shifted(types: Floats, prevalence: Mapping[str, float]) -> Floats:
     ----------
     Saerens, Latinne & Decaestecker (2002, Neural Computation 14, 21), eq. 2.4.
     """
-    raw = np.nan_to_num(types) * np.array([prevalence.get(t, 0.0) for t in mk.TYPES])
+    raw = np.nan_to_num(types) ** exponent * np.array([prevalence.get(t, 0.0) for t in mk.TYPES])
     total = raw.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(raw, total, out=np.zeros_like(raw), where=total > 0))
 

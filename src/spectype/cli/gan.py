@@ -215,9 +215,9 @@ def _observe(
     """Samples through the instrument, into files or a store."""
     from spectype.refine.atlas import template_stars
     from spectype.refine.exposures import Sky, write_files, write_store
-    from spectype.refine.simulator import RefinedGenerator
+    from spectype.refine.placed import PlacedGenerator
 
-    if not isinstance(generator, RefinedGenerator):
+    if not isinstance(generator, PlacedGenerator):
         raise UsageError(
             f"the {generator.recipe} recipe has no light for --ebv, --rv and --layout",
             remedy="train with --recipe refined",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from spectype.core.errors import UsageError
 
@@ -18,25 +18,27 @@ if TYPE_CHECKING:
     from spectype.mine.wanted import Wanted
 
 log = logging.getLogger("spectype")
-Switch = Parameter(negative="")
+WANTED = Parameter(group=Group("What is wanted", sort_key=1), negative="")
+RANKING = Parameter(group=Group("Ranking and cuts", sort_key=2))
+SHOWN = Parameter(group=Group("What is shown and written", sort_key=3))
 
 
 def mine(
     results: Path,
     *,
-    type: str | None = None,
-    subclass: str | None = None,
-    luminosity: str | None = None,
-    kind: str | None = None,
-    disagree: Annotated[bool, Switch] = False,
-    n: int = 200,
-    prevalence: str = "survey",
-    cut: str = "LITTLE_COVERAGE,NEGATIVE_FLUX",
-    min_snr: float = 0.0,
-    min_p_star: float = 0.0,
-    standards: Path | None = None,
-    sheet: int = 50,
-    out: Path | None = None,
+    type: Annotated[str | None, WANTED] = None,
+    subclass: Annotated[str | None, WANTED] = None,
+    luminosity: Annotated[str | None, WANTED] = None,
+    kind: Annotated[str | None, WANTED] = None,
+    disagree: Annotated[bool, WANTED] = False,
+    n: Annotated[int, RANKING] = 200,
+    prevalence: Annotated[str, RANKING] = "survey",
+    cut: Annotated[str, RANKING] = "LITTLE_COVERAGE,NEGATIVE_FLUX",
+    min_snr: Annotated[float, RANKING] = 0.0,
+    min_p_star: Annotated[float, RANKING] = 0.0,
+    standards: Annotated[Path | None, SHOWN] = None,
+    sheet: Annotated[int, SHOWN] = 50,
+    out: Annotated[Path | None, SHOWN] = None,
 ) -> int:
     """Rank typed spectra by the probability of something rare; check it; show it.
 

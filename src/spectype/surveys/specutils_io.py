@@ -202,7 +202,7 @@ def to_specutils(spectra: Spectra) -> Any:
     >>> import numpy as np
     >>> from spectype import from_arrays
     >>> batch = from_arrays(np.linspace(400, 800, 1500), np.ones((2, 1500)), frame="vacuum")
-    >>> [spectrum.flux.shape for spectrum in to_specutils(batch)]
+    >>> [spectrum.flux.shape for spectrum in to_specutils(batch)]  # or batch.to_specutils()
     [(1500,), (1500,)]
     """
     import specutils

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "spectype"
 ROOMS = ["core", "formats", "reading", "surveys", "catalogue", "archive", "dataset", "starlight",
          "simulate",
-         "classify", "bulk", "draw", "mine", "learn", "judge", "generate", "refine", "fidelity",
+         "classify", "bulk", "draw", "mine", "learn", "judge", "generate", "fidelity", "refine",
          "study", "bench", "web", "cli"]  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def test_synthetic_spectra_get_the_gaps_and_noise_of_real_ones(judged):
     assert plain.good.all() and not made.good[:, WAVE > 5600].any()
     share = [(~light.good[:, WAVE < 3950]).all(axis=1).mean() for light in (real, made)]
     assert share[1] == pytest.approx(0.25, abs=0.1)
-    noise = [np.median(sets.scatter(light)) for light in (real, made, plain)]
+    noise = [np.median(sets.scatter(light.flux, light.good)) for light in (real, made, plain)]
     assert noise[1] == pytest.approx(noise[0], rel=0.1) and noise[2] < 0.3 * noise[0]
     # What gives a noise-free spectrum away is gone.
     found = judged["fresh"][1]

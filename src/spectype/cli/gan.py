@@ -11,7 +11,13 @@ from cyclopts import App, Parameter
 
 from spectype.cli.gan_judge import audit, evaluate
 from spectype.core.errors import UsageError
-from spectype.generate.recipes import GanConfig, GeneratorConfig, RefinedConfig
+from spectype.generate.recipes import (
+    FlowConfig,
+    GanConfig,
+    GeneratorConfig,
+    RefinedConfig,
+    WassersteinConfig,
+)
 
 if TYPE_CHECKING:
     from spectype.generate.samples import Samples
@@ -27,7 +33,7 @@ def train(
     store: Path,
     *,
     out: Path = Path("gan"),
-    recipe: Literal["reference", "standard", "refined"] = "reference",
+    recipe: Literal["reference", "standard", "refined", "wasserstein", "flow"] = "reference",
     types: str | None = None,
     epochs: int | None = None,
     leave_out: tuple[str, ...] | None = None,
@@ -35,9 +41,14 @@ def train(
     split_seed: int | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     threads: int | None = None,
+    simulator: Path | None = None,
     reference: Annotated[GanConfig, Parameter(group="Reference recipe")] = GanConfig(),  # noqa: B008
     standard: Annotated[GeneratorConfig, Parameter(group="Standard recipe")] = GeneratorConfig(),  # noqa: B008
     refined: Annotated[RefinedConfig, Parameter(group="Refined recipe")] = RefinedConfig(),  # noqa: B008
+    wasserstein: Annotated[
+        WassersteinConfig, Parameter(group="Wasserstein recipe")
+    ] = WassersteinConfig(),  # noqa: B008
+    flow: Annotated[FlowConfig, Parameter(group="Flow recipe")] = FlowConfig(),  # noqa: B008
 ) -> int:
     """Train a generator on the real stars of a store; run the same command again to resume.
 
@@ -49,7 +60,9 @@ def train(
     The reference recipe is the 2022 study's GAN with its numerical faults repaired;
     `--reference.faults all` brings them back. It writes a checkpoint every 50 epochs and
     a figure of samples every 500. The refined recipe multiplies simulated stars by what real ones
-    have more than they; it first computes 224 template stars, some minutes, once.
+    have more than they; it first computes 224 template stars, some minutes, once. The wasserstein
+    recipe (a convolutional GAN) and flow (flow matching) learn what real stars have more by a
+    network, first from the samples of a trained refined generator, then from real stars.
 
     Parameters
     ----------
@@ -59,9 +72,10 @@ def train(
         Folder of the generator.
     recipe
         reference: the study's dense GAN, one pool of types. standard: conditional on type and
-        subclass. refined: on luminosity and metallicity, too.
+        subclass. refined, wasserstein, flow: on luminosity and metallicity, too.
     types
-        Types to learn: the reference recipe's default is O, the others' all.
+        Types to learn: the reference recipe's default is O, the others' all; wasserstein and flow
+        have the simulator's.
     epochs
         Passes over the training spectra; more can be added later.
     leave_out
@@ -74,25 +88,40 @@ def train(
         auto, cpu or cuda.
     threads
         CPU threads; 0 lets torch choose.
+    simulator
+        Trained generator of the refined recipe, on the same store: wasserstein and flow learn from
+        it first and have its split.
     reference
         The reference recipe; the options above win over it.
     standard
         The standard recipe, likewise.
     refined
         The refined recipe, likewise.
+    wasserstein
+        The wasserstein recipe, likewise.
+    flow
+        The flow recipe, likewise.
     """
     from spectype.dataset.store import Store
     from spectype.generate.factors_training import train_standard
     from spectype.generate.gan_figures import draw
     from spectype.generate.gan_training import train_reference
+    from spectype.refine.flow import Flow
+    from spectype.refine.neural_training import train_neural
     from spectype.refine.training import train_refined
+    from spectype.refine.wasserstein import Adversary
 
     common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
-              "split_seed": split_seed, "device": device, "threads": threads}  # fmt: skip
+              "split_seed": split_seed, "device": device, "threads": threads,
+              "simulator": None if simulator is None else str(simulator)}  # fmt: skip
     if recipe == "standard":
         train_standard(Store(store), out, with_options(standard, common))
     elif recipe == "refined":
         train_refined(Store(store), out, with_options(refined, common))
+    elif recipe == "wasserstein":
+        train_neural(Store(store), out, with_options(wasserstein, common), Adversary)
+    elif recipe == "flow":
+        train_neural(Store(store), out, with_options(flow, common), Flow)
     else:
         train_reference(Store(store), out, with_options(reference, common), draw=draw)
     print(
@@ -146,15 +175,15 @@ def sample(
     subclass
         Of the type, one or a range: 5, 5-9.
     luminosity
-        Luminosity class, I II III IV V; the refined recipe knows it.
+        Luminosity class, I II III IV V; refined, wasserstein and flow know it.
     feh
-        Metallicity [Fe/H], -1.5 to 0.3; the refined recipe knows it.
+        Metallicity [Fe/H], -1.5 to 0.3; refined, wasserstein and flow know it.
     snr
         Median S/N a pixel in g; without it the samples have no noise.
     ebv
-        Reddening E(B-V) [mag]; refined recipe.
+        Reddening E(B-V) [mag]; the same recipes.
     rv
-        Radial velocity [km/s]; refined recipe.
+        Radial velocity [km/s]; the same recipes.
     layout
         Write FITS files and truth.parquet; lamost is bintable-coadd, LAMOST's newest. Refined
         recipe.
@@ -215,9 +244,9 @@ def _observe(
     """Samples through the instrument, into files or a store."""
     from spectype.refine.atlas import template_stars
     from spectype.refine.exposures import Sky, write_files, write_store
-    from spectype.refine.simulator import RefinedGenerator
+    from spectype.refine.placed import PlacedGenerator
 
-    if not isinstance(generator, RefinedGenerator):
+    if not isinstance(generator, PlacedGenerator):
         raise UsageError(
             f"the {generator.recipe} recipe has no light for --ebv, --rv and --layout",
             remedy="train with --recipe refined",

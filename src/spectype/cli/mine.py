@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from spectype.core.errors import UsageError
+from spectype.mine.prevalence import FLOOR
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,6 +34,7 @@ def mine(
     disagree: Annotated[bool, WANTED] = False,
     n: Annotated[int, RANKING] = 200,
     prevalence: Annotated[str, RANKING] = "survey",
+    floor: Annotated[float, RANKING] = FLOOR,
     cut: Annotated[str, RANKING] = "LITTLE_COVERAGE,NEGATIVE_FLUX",
     min_snr: Annotated[float, RANKING] = 0.0,
     min_p_star: Annotated[float, RANKING] = 0.0,
@@ -70,6 +72,9 @@ def mine(
     prevalence
         Frequency of the types: survey (LAMOST's), estimate (from the results themselves), or a
         CSV with columns type and count.
+    floor
+        Probabilities of other types below about this are held for the network's caution. That of
+        the shipped model; 0 takes them as they are.
     cut
         Leave out rows with one of these flags; "none" cuts none.
     min_snr
@@ -92,6 +97,8 @@ def mine(
     from spectype.mine.sheet import write_sheet
     from spectype.mine.wanted import wanted
 
+    if not 0 <= floor <= 1:
+        raise UsageError(f"--floor {floor}", remedy="give a probability, like 0.1")
     if n < 1:
         raise UsageError(f"a list of {n} stars", remedy="give --n 1 or more")
     question = wanted(
@@ -105,7 +112,7 @@ def mine(
     frame = scan(results)
     folder = check_writable_folder(out or Path(f"{question.name}-hunt"))
     share = _prevalence(prevalence, frame)
-    table = rank(frame, question, prevalence=share, cuts=cuts, n=n)
+    table = rank(frame, question, prevalence=share, cuts=cuts, n=n, floor=floor)
     table, spectra, matches = check(table, _standards(standards))
     rows = table.head(max(sheet, 0)).to_dicts()
     types = "".join(question.types) or "OBA"
@@ -114,6 +121,7 @@ def mine(
         "results": str(results),
         "wanted": question.name,
         "prevalence": describe(share),
+        "floor": floor,
     }
     manifest |= {"cut": list(cuts.flags), "min_snr": min_snr, "min_p_star": min_p_star}
     write_list(table, folder, name=question.name, manifest=manifest)

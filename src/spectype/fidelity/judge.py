@@ -20,6 +20,7 @@ from spectype.fidelity.lines import Correlations, LineScore
 from spectype.fidelity.ratios import RatioScore
 from spectype.fidelity.sets import Comparison, Group, join, one_a_star, scatter
 from spectype.fidelity.two_sample import Auc, Components
+from spectype.generate.harmonise import Harmonised
 from spectype.judge.metrics import CodeScore, Share, code_score, share
 from spectype.judge.scores import plain
 
@@ -217,9 +218,14 @@ def judge(c: Comparison, *, seed: int = 0) -> tuple[Fidelity, Evidence]:
         )
         if seen
         else [],
-        scatter=(float(np.median(scatter(every.light))), float(np.median(scatter(c.plain.light)))),
+        scatter=(_noise(every.light), _noise(c.plain.light)),
     )
     return found, Evidence(space, {"real": real_width, "synthetic": widths["synthetic"]}, seen)
+
+
+def _noise(light: Harmonised) -> float:
+    """Median scatter of the bins."""
+    return float(np.median(scatter(light.flux, light.good)))
 
 
 def _ratios(real: Group, synthetic: Group) -> dict[str, FloatArray]:

@@ -301,13 +301,13 @@ def match(light: Harmonised, donors: Harmonised, *, rng: np.random.Generator) ->
     )
     deal = deal[: len(light)]
     good = light.good & donors.good[deal]
-    wanted, own = scatter(donors)[deal], scatter(light)
+    wanted, own = scatter(donors.flux, donors.good)[deal], scatter(light.flux, light.good)
     sigma = np.sqrt(np.maximum(wanted**2 - own**2, 0.0)) * np.sqrt(_BIN)
     middle = (np.arange(_BLOCKS) + 0.5) / _BLOCKS * light.wave.size
     pixels = np.arange(light.wave.size)
     level = np.array([np.interp(pixels, middle, row) for row in sigma])
     added = level * rng.standard_normal(light.flux.shape)
-    reached = scatter(replace(light, flux=(light.flux + added).astype(np.float32)))
+    reached = scatter(light.flux + added, light.good)
     low = wanted > 1.1 * own  # where noise was lacking
     if low.any():
         lack, gain = (np.median((x**2 - own**2)[low]) for x in (wanted, reached))
@@ -316,9 +316,9 @@ def match(light: Harmonised, donors: Harmonised, *, rng: np.random.Generator) ->
     return replace(light, flux=flux.astype(np.float32), good=good)
 
 
-def scatter(light: Harmonised) -> FloatArray:
-    """Noise of the bins in pieces of each spectrum, shape (n, 8); see `match`."""
-    flux, there = _binned(light.flux, light.good)
+def scatter(flux: NDArray[Any], good: NDArray[np.bool_]) -> FloatArray:
+    """Noise of the bins of spectra (n, n_pix) in pieces of each, shape (n, 8); see `match`."""
+    flux, there = _binned(flux, good)
     step = flux[:, 1:-1] - 0.5 * (flux[:, :-2] + flux[:, 2:])
     known = there[:, 1:-1] & there[:, :-2] & there[:, 2:]
     step = np.where(known, step, np.nan)

@@ -212,3 +212,125 @@ class RefinedConfig(GeneratorConfig):
         """What may not change between a start and its resumption, as plain data."""
         free = {"half", "supported"}
         return {k: v for k, v in super().comparable().items() if k not in free}
+
+
+@dataclass(frozen=True)
+class NeuralConfig:
+    """What the recipes share that train a network on the samples of a refined simulator.
+
+    Types, split and resolution are the simulator's.
+
+    Parameters
+    ----------
+    simulator : str
+        Folder of a trained generator of the refined recipe.
+    epochs : int
+        Epochs altogether. More can be added to a finished training.
+    simulated : int
+        How many of them, the first ones, learn from refined simulated stars alone.
+    steps : int
+        Batches an epoch.
+    batch : int
+        Spectra a batch.
+    rehearsal : float
+        Share of simulated stars, at places that no real one supports, in the later batches:
+        what only they teach would be forgotten.
+    pool : int
+        Refined simulated stars to learn from.
+    learning_rate : float
+        Of Adam.
+    averaging : float
+        Decay of the exponential average of the weights, which is what draws samples.
+    checkpoint_every : int
+        Epochs between checkpoints, each with a measurement of fidelity.
+    keep : int
+        Checkpoints to keep.
+    seed : int
+        Seed of weights and draws.
+    threads : int
+        CPU threads; 0 lets torch choose. Results are the same to the bit for one number.
+    """
+
+    simulator: str = ""
+    epochs: int = 160
+    simulated: int = 70
+    steps: int = 50
+    batch: int = 16
+    rehearsal: float = 0.25
+    pool: int = 4000
+    learning_rate: float = 1e-3
+    averaging: float = 0.998
+    checkpoint_every: int = 10
+    keep: int = 2
+    seed: int = 1
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("simulated", 0), ("steps", 1), ("batch", 2),
+                            ("pool", 2), ("checkpoint_every", 1), ("keep", 1)):  # fmt: skip
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}, must be {least} at least")
+        for name in ("rehearsal", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name):g}, must be 0 to below 1")
+        if not self.learning_rate > 0:
+            raise UsageError(f"a learning rate of {self.learning_rate:g} is not positive")
+
+    def comparable(self) -> dict[str, Any]:
+        """What may not change between a start and its resumption, as plain data."""
+        free = {"simulator", "epochs", "checkpoint_every", "keep", "threads"}
+        return {k: v for k, v in asdict(self).items() if k not in free}
+
+
+@dataclass(frozen=True)
+class WassersteinConfig(NeuralConfig):
+    """The wasserstein recipe: a convolutional conditional Wasserstein GAN.
+
+    Parameters
+    ----------
+    noise : int
+        Length of the random input.
+    penalty : float
+        Weight of the penalty on the critic's gradient.
+    """
+
+    noise: int = 64
+    penalty: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.noise < 1 or not self.penalty > 0:
+            raise UsageError("noise and penalty must be positive")
+
+
+@dataclass(frozen=True)
+class FlowConfig(NeuralConfig):
+    """The flow recipe: flow matching among the principal components of refined stars.
+
+    Parameters
+    ----------
+    batch : int
+        Spectra a batch.
+    components : int
+        Principal components.
+    width : int
+        Units of the network's layers.
+    dropout : float
+        Share of units left out in training.
+    moves : int
+        Steps from noise to a star.
+    """
+
+    batch: int = 256
+    components: int = 64
+    width: int = 256
+    dropout: float = 0.1
+    moves: int = 24
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("components", "width", "moves"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}, must be 1 at least")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"a dropout of {self.dropout:g} is outside 0-1")

@@ -56,7 +56,7 @@ class Learner(ABC):
     format : int
         Of the training; a checkpoint of another one does not resume.
     config : dataclass
-        The recipe, with ``epochs``, ``types`` and ``comparable()``, what may not change between a
+        The recipe, with ``epochs`` and ``comparable()``, what may not change between a
         start and its resumption.
     data : Data
         The training spectra.
@@ -73,6 +73,11 @@ class Learner(ABC):
     every: int = 1
     keep: int = 2
     cure: str
+
+    @property
+    def types(self) -> str:
+        """Types it learns, as letters."""
+        return str(self.config.types)
 
     @abstractmethod
     def epoch(self, number: int) -> dict[str, float]:
@@ -155,7 +160,7 @@ def learn(start: Callable[[], Learner], store: Store, out: str | Path) -> Path:
     learner.save(folder / WEIGHTS)
     content = {
         "recipe": learner.recipe,
-        "types": "".join(t for t in mk.TYPES if t in config.types),
+        "types": "".join(t for t in mk.TYPES if t in learner.types),
         "config": asdict(config),
         "epochs": max(done, config.epochs),
         "store": str(store.folder.resolve()),

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.refine.data import Ratios, velocities
+from spectype.refine.placed import PlacedGenerator
 from spectype.refine.plane import CODE, LEVEL, METALS, points
-from spectype.refine.simulator import RefinedGenerator
 
 Floats = NDArray[np.float64]
 FASTEST = 10.0  #: shift of the lines against the simulated star's that is allowed [km/s]
@@ -18,7 +18,7 @@ _HEIGHTS = (0.0, 1.0, 2.0)
 _USED = 0.4  # share of the real stars that must have data at a pixel
 
 
-def check(generator: RefinedGenerator, data: Ratios) -> dict[str, dict[str, float]]:
+def check(generator: PlacedGenerator, data: Ratios) -> dict[str, dict[str, float]]:
     """Measure the refined simulation where real stars support it.
 
     At every subclass and class that they do, the mean refined star is correlated with its bare
@@ -26,7 +26,7 @@ def check(generator: RefinedGenerator, data: Ratios) -> dict[str, dict[str, floa
 
     Parameters
     ----------
-    generator : RefinedGenerator
+    generator : PlacedGenerator
         Fresh from its training.
     data : Ratios
         What it has learnt from.
@@ -89,7 +89,7 @@ def _refuse(found: dict[str, dict[str, float]]) -> None:
             )  # fmt: skip
 
 
-def _reading(log: NDArray[np.float32], at: Floats, generator: RefinedGenerator,
+def _reading(log: NDArray[np.float32], at: Floats, generator: PlacedGenerator,
              data: Ratios) -> Floats:  # fmt: skip
     """Codes of spectra (k, m, n_pix) of places `at` by the nearest mean of real stars, (k, m)."""
     n_pix, plane = generator.wave.size, generator.stars

@@ -23,8 +23,8 @@ from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.dataset.store import Store
 from spectype.generate.samples import Samples
 from spectype.refine.atlas import turning
+from spectype.refine.placed import PlacedGenerator
 from spectype.refine.plane import points
-from spectype.refine.simulator import RefinedGenerator
 from spectype.simulate import layouts, memory
 from spectype.simulate.instrument import Conditions, observe
 from spectype.simulate.layouts import LAYOUTS, Layout
@@ -49,7 +49,7 @@ class Sky:
 
     Parameters
     ----------
-    generator : RefinedGenerator
+    generator : PlacedGenerator
         Where the samples are from.
     stars : Grid
         Light of its template stars (`atlas.template_stars`).
@@ -60,7 +60,7 @@ class Sky:
     """
 
     def __init__(
-        self, generator: RefinedGenerator, stars: Grid, samples: Samples, *, snr: float,
+        self, generator: PlacedGenerator, stars: Grid, samples: Samples, *, snr: float,
         ebv: float = 0.0, rv: float = 0.0,
     ) -> None:  # fmt: skip
         Conditions(snr_g=snr, ebv=ebv, velocity=rv)  # refuses what is impossible

@@ -12,9 +12,9 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.generate.factors import StandardGenerator
 from spectype.generate.samples import Samples
+from spectype.refine.placed import PlacedGenerator
 from spectype.refine.plane import CODE, LEVEL, METALS
 from spectype.refine.registry import Generator
-from spectype.refine.simulator import RefinedGenerator
 from spectype.simulate.templates import METALLICITIES
 from spectype.starlight.calibration import COOLEST, HEIGHT, HOTTEST
 
@@ -93,7 +93,7 @@ class Order:
         """
         if strange := [t for t in self.type or "" if t not in generator.types]:
             raise UsageError(f"the generator knows {', '.join(generator.types)}, no {strange[0]!r}")
-        if isinstance(generator, RefinedGenerator):
+        if isinstance(generator, PlacedGenerator):
             at = self._places(generator, n, seed)
             return generator.sample(n, at=at, seed=seed)
         for value, name in ((self.luminosity, "luminosity"), (self.feh, "feh")):
@@ -114,7 +114,7 @@ class Order:
             raise DataError(f"its types {generator.types} are one pool; {self.type} cannot be told")
         return generator.sample(n, seed=seed)
 
-    def _places(self, generator: RefinedGenerator, n: int, seed: int) -> NDArray[np.float64]:
+    def _places(self, generator: PlacedGenerator, n: int, seed: int) -> NDArray[np.float64]:
         """Codes, heights and metallicities: real stars', but for what was asked for."""
         if n < 1:
             raise UsageError(f"{n} samples cannot be drawn", remedy="give a positive number")

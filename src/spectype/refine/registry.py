@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,9 @@ from spectype.generate import factors, gan
 from spectype.generate.samples import Samples
 from spectype.generate.training import WEIGHTS
 from spectype.learn import checkpoint
-from spectype.refine import simulator
+from spectype.refine import neural, simulator
+from spectype.refine.flow import Field
+from spectype.refine.wasserstein import Synthesis
 
 
 class Generator(Protocol):
@@ -26,7 +29,7 @@ class Generator(Protocol):
     wave : ndarray, shape (n_pix,), float64
         Grid of the samples [Angstrom, vacuum].
     recipe : str
-        ``reference``, ``standard`` or ``refined``.
+        A name of `REBUILD`.
     types : str
         Types it was trained on, as ``OBAFGKM``.
     """
@@ -54,6 +57,8 @@ REBUILD: dict[str, Callable[..., Generator]] = {
     "standard": factors.rebuild,
     "refined": simulator.rebuild,
     "reference": gan.rebuild,
+    "wasserstein": partial(neural.rebuild, Synthesis),
+    "flow": partial(neural.rebuild, Field),
 }
 
 

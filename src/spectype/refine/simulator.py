@@ -16,23 +16,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from spectype.core import mk
-from spectype.core.errors import UsageError
-from spectype.generate.factors import ENOUGH, KNOTS, shape_between, states_of, tensors_of
-from spectype.generate.latent import Factors, Law, balance, distinct
+from spectype.generate.factors import ENOUGH, KNOTS, states_of, tensors_of
+from spectype.generate.latent import Factors, Law, distinct
 from spectype.generate.recipes import RefinedConfig
-from spectype.generate.samples import Samples
 from spectype.learn import checkpoint
 from spectype.refine.atlas import Atlas
-from spectype.refine.plane import CODE, LEVEL, METALS, Plane, points
-from spectype.simulate.templates import METALLICITIES
-from spectype.starlight.calibration import COOLEST, HEIGHT, HOTTEST
+from spectype.refine.placed import PlacedGenerator
+from spectype.refine.plane import CODE, Plane
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-_FAINT, _BRIGHT = -3.5, 2.5  # range of log flux over the broad shape
 
 
 @dataclass(frozen=True)
@@ -54,21 +49,15 @@ class Part:
     good: NDArray[np.bool_]
 
 
-class RefinedGenerator:
+class RefinedGenerator(PlacedGenerator):
     """A trained refined simulator.
 
     Parameters
     ----------
     parts : mapping of int to Part
         Corrections by number of the part of the sequence.
-    atlas : Atlas
-        The template stars.
-    at : ndarray, shape (n, 5)
-        Places of all training spectra (`plane.points`).
-    wave : ndarray, shape (n_pix,), float64
-        Grid [Angstrom, vacuum].
-    config : RefinedConfig
-        How it was trained.
+    atlas, at, wave, config
+        As for `PlacedGenerator`.
     """
 
     recipe = "refined"
@@ -77,89 +66,12 @@ class RefinedGenerator:
         self, parts: Mapping[int, Part], *, atlas: Atlas, at: Floats, wave: Floats,
         config: RefinedConfig,
     ) -> None:  # fmt: skip
-        self.parts, self.atlas, self.wave, self.config = parts, atlas, wave, config
-        self.stars = Plane(at, config.neighbours)
-        self.types = "".join(t for t in mk.TYPES if t in config.types)
+        super().__init__(atlas=atlas, at=at, wave=wave, config=config)
+        self.parts = parts
         self.laws = {n: Law(p.plane, p.state.z, p.state.spread) for n, p in parts.items()}
 
-    def places(self, n: int, *, type: str | None = None, seed: int = 0) -> Floats:
-        """Places of real spectra at random, rarer subclasses more often, shape (n, 5).
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        type : str, optional
-            Of this type, or these: ``"OB"``.
-        seed : int
-            Seed.
-        """
-        weight = balance(self.stars.code)
-        if type is not None:
-            wanted = [mk.index(letter) for letter in type]
-            weight = weight * np.isin(mk.type_indices(self.stars.code), wanted)
-        if not weight.sum() > 0:
-            raise UsageError(f"the generator knows {', '.join(self.types)}, no {type!r}")
-        rng = np.random.default_rng(seed)
-        chosen = self.stars.at[rng.choice(len(weight), n, p=weight / weight.sum())].copy()
-        for value, ends in ((LEVEL, (0.0, 2.0)), (METALS, METALLICITIES[[0, -1]])):
-            spread = chosen[:, value + 2]
-            chosen[:, value] += spread * rng.standard_normal(n)
-            chosen[:, value] = np.clip(chosen[:, value], *ends)
-            chosen[:, value + 2] = 0.0
-        return chosen
-
-    def sample(
-        self, n: int, *, code: float | ArrayLike | None = None, seed: int = 0,
-        at: Floats | None = None,
-    ) -> Samples:  # fmt: skip
-        """Draw `n` spectra.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        code : float or array_like, shape (n,), optional
-            Decimal type codes; height and [Fe/H] are then those of real stars nearby.
-        seed : int
-            Seed; the same seed gives the same spectra.
-        at : ndarray, shape (n, 5), optional
-            Places (`plane.points`) in place of `code`; by default `places`.
-
-        Raises
-        ------
-        UsageError
-            If `n` is not positive, or a place is none that can be simulated.
-        """
-        if n < 1:
-            raise UsageError(f"{n} samples cannot be drawn", remedy="give a positive number")
-        if at is None:
-            at = self.places(n, seed=seed) if code is None else self.around(n, code, seed=seed)
-        self._check(at, n)
-        log, shape = self._draw(at, np.random.default_rng([seed, 20226]))
-        flux = np.exp(np.clip(log, _FAINT, _BRIGHT)).astype(np.float32)
-        return Samples(
-            wave=self.wave,
-            flux=flux,
-            good=np.ones(flux.shape, bool),
-            code=at[:, CODE].copy(),
-            type=np.array([mk.type_of(c) for c in at[:, CODE]]),
-            shape=shape_between(shape, self.wave),
-            labels={
-                "luminosity": luminosity_of(at[:, LEVEL]),
-                "height": at[:, LEVEL].copy(),
-                "feh": at[:, METALS].copy(),
-                "extrapolated": self.extrapolated(at),
-            },
-        )
-
-    def extrapolated(self, at: Floats) -> NDArray[np.bool_]:
-        """Which places (m, 5) too few real stars support."""
-        found, place = distinct(np.round(at, 2))
-        return np.asarray(self.stars.support(found) < self.config.supported)[place]
-
     def correction(self, at: Floats) -> Singles:
-        """Mean correction of log flux and log shape at places (m, 5), (m, n_pix + n_knots)."""
+        """Mean correction of log flux and log shape, as far as real stars speak for it."""
         out = np.empty((len(at), self.wave.size + KNOTS.size), np.float32)
         for number, here in self._by_part(at):
             law, part = self.laws[number], self.parts[number]
@@ -170,8 +82,8 @@ class RefinedGenerator:
             out[here] = mean * stars / (stars + self.config.half)
         return out
 
-    def _draw(self, at: Floats, rng: np.random.Generator) -> tuple[Singles, Singles]:
-        """Log flux over the broad shape and log shape at the knots of places (n, 5)."""
+    def ratios(self, at: Floats, rng: np.random.Generator) -> Singles:
+        """Mean correction of each place and the scatter of a real neighbour about it."""
         found, place = distinct(np.round(at, 1))
         log = self.correction(found)[place]
         for number, here in self._by_part(at):
@@ -182,9 +94,7 @@ class RefinedGenerator:
             near = law.sequence.weights(rounded).astype(np.float32)
             trust = np.minimum(near @ part.good.astype(np.float32) / ENOUGH, 1.0)
             log[here] += trust[same] * (z.astype(np.float32) @ part.state.basis)
-        flat, shape = self.atlas.light(at)
-        n_pix = self.wave.size
-        return log[:, :n_pix] + flat, log[:, n_pix:] + shape
+        return log
 
     def _by_part(self, at: Floats) -> list[tuple[int, NDArray[np.bool_]]]:
         """Numbers of the parts that places fall into, and which do."""
@@ -192,39 +102,6 @@ class RefinedGenerator:
         part = self.config.part_of(at[:, CODE])
         part = numbers[np.abs(part[:, None] - numbers).argmin(axis=1)]
         return [(int(n), part == n) for n in np.unique(part)]
-
-    def around(self, n: int, code: float | ArrayLike, *, seed: int = 0) -> Floats:
-        """Places of these codes, each with height and [Fe/H] of a real star nearby, (n, 5)."""
-        wanted = np.asarray(code, np.float64)
-        if wanted.ndim and wanted.shape != (n,):
-            raise UsageError(f"{wanted.size} codes for {n} samples", remedy="give one, or one each")
-        wanted = np.broadcast_to(wanted, (n,))
-        rng = np.random.default_rng(seed)
-        offset = np.abs(wanted[:, None] - self.stars.code)
-        nearest = np.argsort(offset + 1e-6 * rng.random(offset.shape), axis=1)[:, :12]
-        star = nearest[np.arange(n), rng.integers(0, nearest.shape[1], n)]
-        at = self.stars.at[star]
-        return points(wanted, np.clip(at[:, LEVEL], 0, 2), at[:, METALS])
-
-    def _check(self, at: Floats, n: int) -> None:
-        if at.shape != (n, 5):
-            raise UsageError(f"{len(at)} places for {n} samples", remedy="give one each")
-        for value, name, low, high in (
-            (CODE, "code", HOTTEST, COOLEST), (LEVEL, "height", 0.0, 2.0),
-            (METALS, "[Fe/H]", METALLICITIES[0], METALLICITIES[-1]),
-        ):  # fmt: skip
-            ok = (at[:, value] >= low) & (at[:, value] <= high)
-            if not ok.all():
-                raise UsageError(
-                    f"{name} {at[~ok, value][0]:g} cannot be simulated",
-                    remedy=f"{low:g} to {high:g}",
-                )
-
-
-def luminosity_of(height: Floats) -> NDArray[np.str_]:
-    """The luminosity class nearest to each height."""
-    names, levels = np.array(list(HEIGHT)), np.array(list(HEIGHT.values()))
-    return np.asarray(names[np.abs(height[:, None] - levels).argmin(axis=1)])
 
 
 def save(generator: RefinedGenerator, path: Path) -> None:

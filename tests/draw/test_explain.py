@@ -35,6 +35,13 @@ def test_lines_that_weigh_are_named_and_others_are_not() -> None:
     assert "HD 0 · lamost · cz = +30 km/s" in figure.axes[0].get_title(loc="left")
 
 
+def test_a_line_that_counts_by_its_absence_stands_in_parentheses() -> None:
+    figure = explain_figure(make_spectrum(), explanation({"He I 5876": 2.0, "H beta": 1.0}))
+    named = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {"(He I 5876)", "Hβ"} <= named and "He I 5876" not in named
+    assert "neighbouring types" in figure.axes[-1].get_xlabel()
+
+
 def test_the_pull_is_drawn_up_for_later_and_down_for_earlier() -> None:
     from matplotlib.colors import to_hex
 

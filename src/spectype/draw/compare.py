@@ -13,7 +13,7 @@ from spectype.core.grid import SPEED_OF_LIGHT, log_grid, resample
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import GREY, INK, new_figure, style
-from spectype.draw.spectrum import NO_TYPE, draw_lines, draw_telluric, heading, optical
+from spectype.draw.spectrum import NARROW, NO_TYPE, draw_lines, draw_telluric, heading, optical
 from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:
@@ -195,13 +195,15 @@ def _draw_curves(
 
 
 def _name_curve(axes: Axes, wave: FloatArray, flux: FloatArray, label: str, colour: str) -> None:
-    """Write the label just above a quiet middle part of the curve."""
+    """Write the label just above a quiet middle part of the curve, in a column at its right."""
     finite = np.flatnonzero(np.isfinite(flux))
-    middle = finite[int(0.62 * (finite.size - 1))]
+    narrow = axes.figure.get_figwidth() < NARROW  # type: ignore[union-attr]
+    middle = finite[int((0.5 if narrow else 0.62) * (finite.size - 1))]
     near = np.abs(np.log(wave / wave[middle])) < 0.05
-    height = np.nanpercentile(flux[near], 98)
-    axes.annotate(label, (wave[middle], height), xytext=(0, 6), textcoords="offset points",
-                  ha="center", va="bottom", size=8, color=colour, zorder=9)  # fmt: skip
+    place = wave[finite[-1]] if narrow else wave[middle]
+    axes.annotate(label, (place, np.nanpercentile(flux[near], 98)), xytext=(0, 6),
+                  textcoords="offset points", ha="right" if narrow else "center", va="bottom",
+                  size=6.2 if narrow else 8.0, color=colour, zorder=9)  # fmt: skip
 
 
 def _draw_ratio(axes: Axes, wave: FloatArray, ratio: FloatArray) -> None:

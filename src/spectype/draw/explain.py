@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from spectype.classify.explain import Attention, Explanation, leading_lines
 from spectype.classify.standards import Match, flattened
 from spectype.core.grid import SPEED_OF_LIGHT
+from spectype.core.lines import Line
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import ACCENT, GREY, INK, PALE, SECOND, TYPE_COLOURS, new_figure, style
 from spectype.draw.spectrum import (
@@ -69,7 +71,7 @@ def explain_figure(
     redshift = float(z) if z is not None and abs(z) < 0.1 else 0.0
     with style():
         rows = 3 if matches else 2
-        figure = new_figure(11.0, 6.0 + 1.1 * len(matches))
+        figure = new_figure(11.0, 6.0 + 1.1 * len(matches), panels=2)
         columns = 1 if prediction is None else 2
         grid = figure.add_gridspec(
             rows,
@@ -88,7 +90,9 @@ def explain_figure(
         draw_weight(above, explanation, row=row)
         draw_telluric(above)
         named = sorted(leading_lines(explanation, row, n=_NAMED), key=lambda line: line.wave)
-        over = draw_lines(above, named, redshift=redshift)
+        absent = [line for line in named if explanation.types[row] not in line.types]
+        shown = [_in_parentheses(line) if line in absent else line for line in named]
+        over = draw_lines(above, shown, redshift=redshift)
         above.tick_params(labelbottom=False)
         above.set_ylabel("flux / median")
         above.set_title(title or heading(spectrum, redshift=redshift), pad=8 + over)
@@ -98,8 +102,14 @@ def explain_figure(
             lowest = figure.add_subplot(grid[2, 0], sharex=above)
             below.tick_params(labelbottom=False)
             draw_standards(lowest, spectrum, matches, wave=explanation.wave)
-        lowest.set_xlabel("vacuum wavelength [Å]")
+        said = " (in parentheses: lines of the neighbouring types)" if absent else ""
+        lowest.set_xlabel(f"vacuum wavelength [Å]{said}")
     return figure
+
+
+def _in_parentheses(line: Line) -> Line:
+    """A line that counts although stars of the type do not show it: by its absence."""
+    return replace(line, name=f"({line.name})", label=f"({line.tag})")
 
 
 def draw_standards(
@@ -188,7 +198,7 @@ def attention_figure(found: Mapping[str, Attention], wave: Any, *, title: str = 
         Heading.
     """
     with style():
-        figure = new_figure(11.0, 0.9 + 1.15 * len(found))
+        figure = new_figure(11.0, 0.9 + 1.15 * len(found), panels=2)
         rows = figure.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (type, one) in zip(rows, found.items(), strict=True):
             _draw_attention(axes, one, wave)

@@ -17,6 +17,7 @@ from spectype.draw.spectrum import (
     heading,
     in_words,
     likely_types,
+    put_title,
     spectrum_figure,
 )
 
@@ -112,6 +113,7 @@ def _stacked(
     """A panel a spectrum, all over the same wavelengths."""
     with style():
         figure = new_figure(11.0, 1.0 + 1.9 * len(spectra))
+        figure.set_figheight(1.0 + 1.9 * len(spectra))  # labels are as high in a column
         panels = figure.subplots(len(spectra), 1, sharex=between is not None, squeeze=False)[:, 0]
         for axes, one, row in zip(panels, spectra, rows, strict=True):
             redshift = float(one.get("redshift")[0] or 0.0)
@@ -120,7 +122,7 @@ def _stacked(
             wanted = likely_types(row, one) if lines is None else lines
             above = draw_lines(axes, lines_of(wanted), redshift=redshift)
             found = "" if row is None else in_words(row)
-            axes.set_title(" · ".join(x for x in (heading(one), found) if x), pad=8 + above)
+            put_title(axes, " · ".join(x for x in (heading(one), found) if x), above=above)
             axes.set_ylabel("flux / median")
         panels[-1].set_xlabel("vacuum wavelength [Å]")
     return figure

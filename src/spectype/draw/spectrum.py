@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 _LABEL_SIZE = 7.0
 NO_TYPE = "AG"  #: Lines to name where no type is known: hydrogen and metals.
 OPTICAL = (3000.0, 10500.0)  #: Angstrom: what is drawn of spectra that go far beyond.
-_NARROW = 5.0  # inch; a figure as narrow has no room for the probabilities
+NARROW = 5.0  #: inch; a figure as narrow has no room for the probabilities
 _NARROW_LETTERS = 48  # of its heading in a line
 _NOISY = 15.0  # below this S/N a smoothed curve is drawn over the pixels
 _NAME_WIDTH = 22.0  # points that the name of a telluric band needs
@@ -74,7 +74,7 @@ def spectrum_figure(
         raise ValueError(f"one spectrum is drawn, not {len(spectrum)}")
     with style():
         figure = new_figure(11.0, 4.4)
-        narrow = figure.get_figwidth() < _NARROW
+        narrow = figure.get_figwidth() < NARROW
         if prediction is None or narrow:
             axes = figure.add_subplot()
         else:
@@ -91,11 +91,18 @@ def spectrum_figure(
         axes.set_xlabel(f"vacuum wavelength [Å]{bad}")
         axes.set_ylabel("flux / median")
         said = title or heading(spectrum, redshift=z)
-        if narrow:
-            found = "" if prediction is None else in_words(prediction)
-            said = "\n".join(filter(None, (textwrap.fill(said, _NARROW_LETTERS), found)))
-        axes.set_title(said, pad=8 + above, size=8 if narrow else None)
+        if narrow and prediction is not None:
+            said += f"\n{in_words(prediction)}"
+        put_title(axes, said, above=above)
     return figure
+
+
+def put_title(axes: Axes, text: str, *, above: float) -> None:
+    """Head the axes clear of labels that reach `above` [points] over it; wrapped in a column."""
+    narrow = axes.figure.get_figwidth() < NARROW  # type: ignore[union-attr]
+    if narrow:
+        text = "\n".join(textwrap.fill(line, _NARROW_LETTERS) for line in text.splitlines())
+    axes.set_title(text, pad=8 + above, size=8 if narrow else None)
 
 
 def in_words(prediction: Mapping[str, Any]) -> str:

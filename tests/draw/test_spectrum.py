@@ -54,8 +54,11 @@ def test_spectrum_figure_names_lines_at_their_places() -> None:
     assert "low snr\nboundary type" in figure.axes[1].get_xlabel()
 
 
-@pytest.mark.parametrize("label, there, never", [("B1I", "He I 4471", "TiO"), ("G2V", "Mg b", "He"),
-                                                 ("M4V", "TiO 7054", "He"), (None, "Hα", "TiO")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("label", "there", "never"),
+    [("B1I", "He I 4471", "TiO"), ("G2V", "Mg b", "He"), ("M4V", "TiO 7054", "He"),
+     (None, "Hα", "TiO")],
+)  # fmt: skip
 def test_without_a_prediction_the_label_says_which_lines(label, there, never) -> None:
     spectrum = make_spectrum()
     spectrum = replace(spectrum, meta={**spectrum.meta, "subclass": [label]})

@@ -187,12 +187,7 @@ class NeuralLearner(Learner):
 
     def notes(self) -> dict[str, Any]:
         """What the check has found, and the simulator."""
-        return {"check": self.checked, "simulator": neural_origin(self.config)}
-
-
-def neural_origin(config: NeuralConfig) -> str:
-    """The simulator's folder, whole."""
-    return str(Path(config.simulator).resolve())
+        return {"check": self.checked, "simulator": str(Path(self.config.simulator).resolve())}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,18 +2,17 @@
 
     python recipes/generative_experiment.py STORE --work WORK [--quick]
 
-The same small network is trained in eight ways that differ only in what is done about the rare O
+The same small network is trained in ways (`WAYS`) that differ only in what is done about the rare O
 and B stars, each without one library, on whose real stars it is then tested. Generators never
 see the library that is left out, nor its stars in other libraries. Every finished cell (library,
 way, seed) is a file in WORK/cells, so that a run that was stopped goes on where it was; the seed is
-the outermost loop, so that all ways have the same number of seeds at any time. ``--summary`` only
+the outermost loop, then the way, the most telling ones first. ``--summary`` only
 writes WORK/summary.json and WORK/summary.md from the cells that are there.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 import shutil
@@ -22,10 +21,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import generative_tables as tables
 import numpy as np
 import polars as pl
 import torch
+from generative_tables import RARE
 
+from spectype.classify.posterior import Sequence70
 from spectype.core import mk
 from spectype.core.errors import DataError
 from spectype.core.files import read_json, write_json, write_text
@@ -35,18 +37,29 @@ from spectype.generate.factors_training import train_standard
 from spectype.generate.gan_data import gan_data
 from spectype.generate.gan_training import train_reference
 from spectype.generate.harmonise import intrinsic_shape, known_codes
-from spectype.generate.recipes import GanConfig, GeneratorConfig
+from spectype.generate.recipes import (
+    FlowConfig,
+    GanConfig,
+    GeneratorConfig,
+    RefinedConfig,
+    WassersteinConfig,
+)
 from spectype.generate.samples import Samples, write_samples
-from spectype.judge.metrics import wilson
 from spectype.learn.export import load_member
 from spectype.learn.recipe import AugmentConfig, NetworkConfig, Recipe, TrainConfig
-from spectype.learn.targets import BINS_PER_SUBCLASS
 from spectype.learn.training import train
+from spectype.refine.atlas import STARS, template_stars
+from spectype.refine.flow import Flow
+from spectype.refine.neural_training import train_neural
+from spectype.refine.placed import PlacedGenerator
 from spectype.refine.registry import load_generator
+from spectype.refine.training import train_refined
+from spectype.refine.wasserstein import Adversary
 
 log = logging.getLogger("spectype")
-LIBRARIES = ("jacoby", "miles", "sdss_templates", "pickles")
-RARE = "OB"
+LIBRARIES = ("jacoby", "miles", "stelib", "indo_us", "pickles", "melchiors")
+HOT = "OBA"  # what the refined simulator learns
+FORMAT = 2  # of a cell
 VALIDATION = 0.1
 NO_AUGMENTATION = AugmentConfig(
     velocity=0, blur=0, reddening=0, tilt=0, noise=0, cut=0, gaps=0, sky=0, hide_shape=0
@@ -80,16 +93,29 @@ class Way:
 
 WAYS = {
     "plain": Way("as they are"),
-    "weighted": Way("weighted in the loss", balance=0.7, balance_by="loss"),
-    "oversampled": Way("drawn more often", balance=0.7),
     "augmented": Way("drawn more often, physical augmentation", balance=0.7, augment=True),
-    "reference": Way("with reference GAN samples", synthetic=("reference",)),
-    "standard": Way("with standard generator samples", synthetic=("standard",)),
-    "both": Way("with samples of both generators", synthetic=("reference", "standard")),
     "standard-augmented": Way(
         "drawn more often, physical augmentation, standard generator samples",
         balance=0.7, augment=True, synthetic=("standard",),
     ),
+    "refined-augmented": Way(
+        "drawn more often, physical augmentation, refined simulator samples",
+        balance=0.7, augment=True, synthetic=("refined",),
+    ),
+    "flow-augmented": Way(
+        "drawn more often, physical augmentation, flow samples",
+        balance=0.7, augment=True, synthetic=("flow",),
+    ),
+    "wasserstein-augmented": Way(
+        "drawn more often, physical augmentation, Wasserstein GAN samples",
+        balance=0.7, augment=True, synthetic=("wasserstein",),
+    ),
+    "refined": Way("with refined simulator samples", synthetic=("refined",)),
+    "weighted": Way("weighted in the loss", balance=0.7, balance_by="loss"),
+    "oversampled": Way("drawn more often", balance=0.7),
+    "reference": Way("with reference GAN samples", synthetic=("reference",)),
+    "standard": Way("with standard generator samples", synthetic=("standard",)),
+    "both": Way("with samples of both generators", synthetic=("reference", "standard")),
 }  # fmt: skip
 
 
@@ -106,20 +132,17 @@ class Settings:
     n_seeds: int
 
 
-def generators(store: Store, library: str, work: Path, settings: Settings) -> dict[str, Store]:
-    """Stores of O and B samples of both generators, trained without the library, made once."""
+def generated(name: str, store: Store, library: str, work: Path, settings: Settings) -> Store:
+    """O and B samples of a generator that was trained without the library, made once."""
     home = work / "generators" / library
     without = {"leave_out": (library,), "validation": VALIDATION}
-    found = {}
-    for name, draw in (("standard", _standard), ("reference", _reference)):
-        folder = home / f"{name}-samples"
-        if not (folder / "manifest.json").exists():
-            started = time.monotonic()
-            samples = draw(store, home, without, settings)
-            write_samples(samples, folder, generator=name, snr=settings.snr, overwrite=True)
-            log.info("%s without %s: %.0f s", name, library, time.monotonic() - started)
-        found[name] = Store(folder)
-    return found
+    folder = home / f"{name}-samples"
+    if not (folder / "manifest.json").exists():
+        started = time.monotonic()
+        samples = GENERATORS[name](store, home, without, settings)
+        write_samples(samples, folder, generator=name, snr=settings.snr, overwrite=True)
+        log.info("%s without %s: %.0f s", name, library, time.monotonic() - started)
+    return Store(folder)
 
 
 def _standard(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
@@ -155,6 +178,44 @@ def _reference(store: Store, home: Path, without: dict, settings: Settings) -> S
     return Samples(wave=parts[0].wave, **joined)
 
 
+def _refined(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
+    return _placed(_simulator(store, home, without), settings)
+
+
+def _simulator(store: Store, home: Path, without: dict) -> Path:
+    """A refined simulator; the template stars are computed once for all libraries."""
+    folder, shared = home / "refined", home.parent
+    if not (folder / STARS).exists():
+        template_stars(shared)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(shared / STARS, folder / STARS)
+    return train_refined(store, folder, RefinedConfig(types=HOT, **without))
+
+
+def _flow(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
+    config = FlowConfig(simulator=str(_simulator(store, home, without)), threads=1)
+    return _placed(train_neural(store, home / "flow", config, Flow), settings)
+
+
+def _wasserstein(store: Store, home: Path, without: dict, settings: Settings) -> Samples:
+    config = WassersteinConfig(simulator=str(_simulator(store, home, without)), threads=1)
+    return _placed(train_neural(store, home / "wasserstein", config, Adversary), settings)
+
+
+def _placed(folder: Path, settings: Settings) -> Samples:
+    """Samples at places of real O and B stars, rarer subclasses more often."""
+    generator = load_generator(folder)
+    assert isinstance(generator, PlacedGenerator)
+    at = [generator.places(settings.samples, type=t, seed=3) for t in RARE]
+    return generator.sample(settings.samples * len(RARE), at=np.concatenate(at), seed=4)
+
+
+GENERATORS: dict[str, Callable[[Store, Path, dict, Settings], Samples]] = {
+    "standard": _standard, "reference": _reference, "refined": _refined, "flow": _flow,
+    "wasserstein": _wasserstein,
+}  # fmt: skip
+
+
 def run_cell(
     store: Store, synthetic: list[Store], way: Way, library: str, seed: int, folder: Path,
     settings: Settings,
@@ -176,27 +237,33 @@ def run_cell(
     meta = store.meta.drop("split", strict=False).join(split.select("row", "split"), on="row")
     test = meta.filter((pl.col("split") == "test") & pl.col("type").is_not_null())
     test = test.filter(~pl.col("synthetic").fill_null(False))
-    said = predict(store, test["row"].to_numpy(), folder)
+    said, code = predict(store, test["row"].to_numpy(), folder)
     return {
         "seconds": round(time.monotonic() - started, 1),
         "star": test["star_id"].to_list(),
         "true": test["type"].to_list(),
         "said": said,
+        "true_code": test["code"].to_list(),
+        "said_code": code,
+        "luminosity": test["luminosity"].to_list(),
+        "feh": test["feh"].to_list() if "feh" in test.columns else [None] * len(test),
     }
 
 
 @torch.no_grad()
-def predict(store: Store, rows: np.ndarray, folder: Path) -> list[str]:
-    """The most probable type of each row, in the MK system."""
+def predict(store: Store, rows: np.ndarray, folder: Path) -> tuple[list[str], list[float]]:
+    """The most probable type of each row and its decimal code, in the MK system."""
     network = load_member(folder)
     said: list[str] = []
+    code: list[float] = []
     for first in range(0, len(rows), 256):
         flux, error = store.arrays(rows[first : first + 256])
         good = torch.from_numpy((error > 0).astype(np.float32))
-        probability = torch.softmax(network(torch.from_numpy(flux), good)[0], dim=1)
-        types = probability.view(len(flux), len(mk.TYPES), 10 * BINS_PER_SUBCLASS).sum(2)
-        said += [mk.TYPES[i] for i in types.argmax(1).tolist()]
-    return said
+        found = torch.softmax(network(torch.from_numpy(flux), good)[0], dim=1)
+        sequence = Sequence70(found.numpy().astype(np.float64))
+        said += [mk.TYPES[i] for i in sequence.types().argmax(axis=1)]
+        code += sequence.code().round(2).tolist()
+    return said, code
 
 
 def run(
@@ -207,8 +274,7 @@ def run(
         target = cell_path(work, library, name, seed)
         if target.exists() and read_json(target)["settings"] == comparable(settings):
             continue
-        made = generators(store, library, work, settings) if WAYS[name].synthetic else {}
-        synthetic = [made[g] for g in WAYS[name].synthetic]
+        synthetic = [generated(g, store, library, work, settings) for g in WAYS[name].synthetic]
         folder = work / "runs" / target.stem
         shutil.rmtree(folder, ignore_errors=True)
         cell = run_cell(store, synthetic, WAYS[name], library, seed, folder, settings)
@@ -223,12 +289,12 @@ def run(
 
 def comparable(settings: Settings) -> dict:
     """Settings without the number of seeds, which may grow."""
-    return {k: v for k, v in asdict(settings).items() if k != "n_seeds"}
+    return {"format": FORMAT} | {k: v for k, v in asdict(settings).items() if k != "n_seeds"}
 
 
 def cells(n_seeds: int, libraries: list[str], ways: list[str]) -> Iterator[tuple[int, str, str]]:
-    """Seed, library and way of every cell, seeds outermost."""
-    return ((s, lib, w) for s in range(1, n_seeds + 1) for lib in libraries for w in ways)
+    """Seed, library and way of every cell, seeds outermost, then ways."""
+    return ((s, lib, w) for s in range(1, n_seeds + 1) for w in ways for lib in libraries)
 
 
 def cell_path(work: Path, library: str, way: str, seed: int) -> Path:
@@ -244,95 +310,18 @@ def summarise(work: Path, settings: Settings, libraries: list[str], ways: list[s
         if path.exists() and (cell := read_json(path))["settings"] == comparable(settings):
             found.append(cell)
     entries = [
-        entry(found, way, scope, t)
+        tables.entry(found, way, scope, t)
         for way in ways
         for scope in ("all", *libraries)
         for t in RARE
         if any(c["way"] == way and (scope in ("all", c["library"])) for c in found)
     ]
-    types = {way: overall(found, way) for way in ways if any(c["way"] == way for c in found)}
+    types = {way: tables.overall(found, way) for way in ways if any(c["way"] == way for c in found)}
     write_json(work / "summary.json", {"settings": asdict(settings), "cells": len(found),
                "entries": entries, "types_right": types})  # fmt: skip
-    write_text(work / "summary.md", markdown(entries, types, settings, libraries))
-
-
-def overall(found: list[dict], way: str) -> dict:
-    """Share of types right over all left-out stars: what the rare types cost the others."""
-    by_seed = []
-    for seed in sorted({c["seed"] for c in found if c["way"] == way}):
-        mine = [c for c in found if c["way"] == way and c["seed"] == seed]
-        by_seed.append(float(np.mean([a == b for c in mine for a, b in zip(c["true"], c["said"])])))
-    return {"value": float(np.mean(by_seed)), "by_seed": by_seed}
-
-
-def entry(found: list[dict], way: str, scope: str, t: str) -> dict:
-    """One line: a way, a library or all, a type.
-
-    The intervals count stars: with the mean over seeds as the share, and as many trials as
-    stars (not stars times seeds). The spread over seeds stands beside them.
-    """
-    mine = [c for c in found if c["way"] == way and scope in ("all", c["library"])]
-    seeds = sorted({c["seed"] for c in mine})
-    recall, precision, called = [], [], []
-    n = 0
-    for seed in seeds:
-        pairs = [p for c in mine if c["seed"] == seed for p in zip(c["true"], c["said"])]
-        n = sum(a == t for a, _ in pairs)
-        hits, said = sum(a == b == t for a, b in pairs), sum(b == t for _, b in pairs)
-        recall.append(hits / n if n else math.nan)
-        called.append(said)
-        precision.append(hits / said if said else math.nan)
-    return {
-        "way": way, "library": scope, "type": t, "stars": n, "seeds": len(seeds),
-        "recall": estimate(recall, n), "precision": estimate(precision, float(np.mean(called))),
-    }  # fmt: skip
-
-
-def estimate(values: list[float], trials: float) -> dict | None:
-    """Mean over seeds, Wilson's 95 % interval over stars, standard deviation over seeds."""
-    known = [v for v in values if math.isfinite(v)]
-    if not known:
-        return None
-    value = float(np.mean(known))
-    low, high = wilson(value * trials, trials)
-    spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
-    return {"value": value, "low": float(low), "high": float(high), "seed_spread": spread}
-
-
-def markdown(entries: list[dict], types: dict, settings: Settings, libraries: list[str]) -> str:
-    """The tables."""
-    text = [
-        "# O and B stars of libraries left out",
-        "",
-        f"Settings: `{json.dumps(asdict(settings))}`.",
-    ]
-    text += ["", "Shares are means over seeds; in brackets the 95 % interval over stars, after the",
-             "sign the standard deviation over seeds.", ""]  # fmt: skip
-    for scope in ("all", *libraries):
-        chosen = [e for e in entries if e["library"] == scope]
-        if not chosen:
-            continue
-        counts = {e["type"]: e["stars"] for e in chosen}
-        title = "All libraries" if scope == "all" else f"Without {scope}"
-        text += [f"## {title}: {', '.join(f'{n} {t}' for t, n in counts.items())}", "",
-                 "| training | seeds | O recall | O precision | B recall | B precision | types |",
-                 "|---|---|---|---|---|---|---|"]  # fmt: skip
-        for way in dict.fromkeys(e["way"] for e in chosen):
-            line = {e["type"]: e for e in chosen if e["way"] == way}
-            values = [show(line[t][what]) for t in RARE for what in ("recall", "precision")]
-            right = f"{types[way]['value']:.3f}" if scope == "all" else ""
-            text.append(f"| {WAYS[way].title} | {line[RARE[0]]['seeds']} | {' | '.join(values)} "
-                        f"| {right} |")  # fmt: skip
-        text.append("")
-    return "\n".join(text)
-
-
-def show(value: dict | None) -> str:
-    """A share with its interval and spread."""
-    if value is None:
-        return "-"
-    spread = "" if value["seed_spread"] is None else f" ± {value['seed_spread']:.2f}"
-    return f"{value['value']:.2f} ({value['low']:.2f}-{value['high']:.2f}){spread}"
+    text = tables.markdown(entries, types, settings=asdict(settings), libraries=libraries,
+                           titles={way: WAYS[way].title for way in ways})  # fmt: skip
+    write_text(work / "summary.md", text)
 
 
 def main() -> None:
@@ -359,7 +348,7 @@ def main() -> None:
     if options.quick:
         options.seeds, options.steps, options.width = 1, 60, 8
         options.samples, options.gan_steps, options.generator_epochs = 60, 200, 2
-        libraries = [lib for lib in libraries if lib in ("sdss_templates", "pickles")]
+        libraries = [lib for lib in libraries if lib in ("melchiors", "pickles")]
     settings = Settings(
         options.steps, options.width, options.samples, options.snr, options.gan_steps,
         options.generator_epochs, options.seeds,

@@ -25,11 +25,10 @@ from spectype.learn import checkpoint
 from spectype.refine import neural, simulator
 from spectype.refine.atlas import STARS
 from spectype.refine.check import check
-from spectype.refine.curve import draw_curve
 from spectype.refine.lessons import Lessons, Picks, lessons
 from spectype.refine.networks import Drawing
 from spectype.refine.simulator import RefinedGenerator
-from spectype.refine.watch import Watch
+from spectype.refine.watch import Watch, draw_curve
 
 log = logging.getLogger("spectype")
 FORMAT = 1  #: of the training; a checkpoint of another one does not resume
@@ -187,12 +186,7 @@ class NeuralLearner(Learner):
 
     def notes(self) -> dict[str, Any]:
         """What the check has found, and the simulator."""
-        return {"check": self.checked, "simulator": neural_origin(self.config)}
-
-
-def neural_origin(config: NeuralConfig) -> str:
-    """The simulator's folder, whole."""
-    return str(Path(config.simulator).resolve())
+        return {"check": self.checked, "simulator": str(Path(self.config.simulator).resolve())}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -132,8 +132,8 @@ class Critic(nn.Module):
         x = torch.cat([self.maps(four).flatten(1), knots], dim=1)
         x = functional.leaky_relu(self.whole(x), 0.2)
         # Real for its place, not only real (Miyato & Koyama 2018, arXiv:1802.05637).
-        verdict: Tensor = self.verdict(x)[:, 0]
-        return verdict + (x * self.place(condition)).sum(dim=1)
+        verdict: Tensor = self.verdict(x)[:, 0] + (x * self.place(condition)).sum(dim=1)
+        return verdict
 
 
 class Adversary(NeuralLearner):

@@ -21,6 +21,7 @@ import numpy as np
 from spectype.core.errors import ArgumentError, ReadError
 from spectype.core.spectra import Spectra
 from spectype.formats.blocks import PlainCards
+from spectype.formats.slowfits import check_ends
 from spectype.formats.source import Source
 from spectype.reading import arms, arrays, frames
 from spectype.reading.clean import Raw, assemble, parts_of
@@ -62,6 +63,7 @@ def read(source: Source, *, frame: str | None = None) -> Spectra | None:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
+            check_ends(source)
             label, found = _load(source.path)
         if label is None:
             return None

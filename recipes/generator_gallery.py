@@ -1,10 +1,11 @@
-"""Real hot stars, the nearest samples of the refined simulator, and the bare simulation.
+"""Real hot stars, the nearest samples of generators, and the bare simulation.
 
-python recipes/refined_gallery.py GENERATOR --store STORE --out FIGURE.png
+python recipes/generator_gallery.py GENERATOR [GENERATOR ...] --store STORE --out FIGURE.png
 
 A row for each of O4, O7, O9, B1, B3, B6, B9, A2 and A5, dwarfs left and supergiants right:
 a real star (of the store, whether learnt from or not), the nearest of 60 samples of its code and
-class, and the simulated star without the learnt correction, over their broad shape at R = 1800.
+class of each generator, and, if one multiplies simulated stars, the simulated star itself, over
+their broad shape at R = 1800. A generator that knows no class is asked for the code alone.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from spectype.dataset.store import Store
 from spectype.draw.canvas import ACCENT, GREY, INK, SECOND, new_figure, style
 from spectype.generate.harmonise import harmonise
 from spectype.refine.order import Order
+from spectype.refine.placed import PlacedGenerator
 from spectype.refine.plane import points
 from spectype.refine.registry import load_generator
-from spectype.refine.simulator import RefinedGenerator
+from spectype.starlight.calibration import HEIGHT
 
 CODES = (4.0, 7.0, 9.0, 11.0, 13.0, 16.0, 19.0, 22.0, 25.0)
 CLASSES = {"V": ("V", "IV"), "I": ("I", "II")}
@@ -46,16 +48,16 @@ def nearest_star(store: Store, code: float, classes: tuple[str, ...]) -> int | N
 def main() -> None:
     """Draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("generator", type=Path)
+    parser.add_argument("generators", type=Path, nargs="+")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    generator, store = load_generator(asked.generator), Store(asked.store)
-    assert isinstance(generator, RefinedGenerator)
+    generators, store = [load_generator(g) for g in asked.generators], Store(asked.store)
+    placed = next((g for g in generators if isinstance(g, PlacedGenerator)), None)
     wave = store.wave
     near = (wave > WINDOW[0]) & (wave < WINDOW[1])
     with style():
-        figure = new_figure(11.0, 1.55 * len(CODES))
+        figure = new_figure(11.0, (1.0 + 0.3 * len(generators)) * 1.2 * len(CODES))
         grid = figure.subplots(len(CODES), 2, sharex=True)
         for row, code in zip(grid, CODES, strict=True):
             for axes, (name, classes) in zip(row, CLASSES.items(), strict=True):
@@ -67,17 +69,20 @@ def main() -> None:
                     label = f"{mk.format_code(code)}{store.meta['luminosity'][found]}"
                     label += f" {real.survey[0]}"
                     curves.append((np.where(real.good[0], real.flux[0], np.nan), INK, label))
-                made = Order(code=code, luminosity=name).draw(generator, 60, seed=1)
-                target = curves[0][0] if curves else np.median(made.flux, axis=0)
-                far = np.nanmean((made.flux[:, near] - target[near]) ** 2, axis=1)
-                best = int(far.argmin())
-                said = "nearest sample" + (
-                    " (extrapolated)" if made.labels["extrapolated"][best] else ""
-                )
-                curves.append((made.flux[best], SECOND, said))
-                place = points(made.code[best : best + 1], made.labels["height"][best], 0.0)
-                bare, _ = generator.atlas.light(place)
-                curves.append((np.exp(bare[0]), ACCENT, "bare simulation"))
+                for generator in generators:
+                    knows = isinstance(generator, PlacedGenerator)
+                    order = Order(code=code, luminosity=name if knows else None)
+                    made = order.draw(generator, 60, seed=1)
+                    target = curves[0][0] if found is not None else np.median(made.flux, axis=0)
+                    far = np.nanmean((made.flux[:, near] - target[near]) ** 2, axis=1)
+                    best = int(far.argmin())
+                    said = f"nearest {generator.recipe} sample"
+                    if knows and made.labels["extrapolated"][best]:
+                        said += " (extrapolated)"
+                    curves.append((made.flux[best], SECOND, said))
+                if placed is not None:
+                    at = points(np.array([code]), HEIGHT[name], 0.0)
+                    curves.append((np.exp(placed.atlas.light(at)[0][0]), ACCENT, "bare simulation"))
                 step = 0.35
                 for i, (flux, colour, said) in enumerate(curves):
                     axes.plot(wave[near], flux[near] - step * i, color=colour, lw=0.8)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from spectype.cli import build_app
 from spectype.cli import run as cli
 from spectype.core.errors import DataError, UsageError
 from spectype.dataset import store as st
@@ -18,7 +19,7 @@ from spectype.learn.split import make_split
 from spectype.study import sweep, sweep_figure
 from spectype.study.fitting import Fit
 from spectype.study.network import ReferenceBody
-from spectype.study.recipes import ReferenceConfig
+from spectype.study.recipes import ReferenceConfig, SweepConfig
 from spectype.study.sweep import SWEEPS, filters_of, run_sweeps, search
 from tests.stars import star_batch
 
@@ -83,6 +84,13 @@ def test_ours_stand_beside_the_studys(swept, store):
     for point in points[:4]:
         member = load_member(point["run"])
         assert member.body.convolutions[0].weight.shape[-1] == point["value"]
+
+
+def test_an_option_leaves_the_others_at_the_defaults_of_a_sweep():
+    words = ["sweep", "store", "--reference.kernel", "5", "--width", "one"]
+    _, bound, _ = build_app("sweep").parse_args(words)
+    assert bound.arguments["reference"] == SweepConfig(kernel=5, dense=512, epochs=40)
+    assert bound.arguments["paper"].width == "one"
 
 
 def test_only_typed_stars_count_as_tested(swept, store):

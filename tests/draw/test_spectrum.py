@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from spectype.core.lines import LINES, lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw import canvas
-from spectype.draw.spectrum import OPTICAL, optical, spectrum_figure, spread
+from spectype.draw.labels import spread
+from spectype.draw.spectrum import OPTICAL, optical, spectrum_figure
 from tests.stars import make_spectrum
 
 ROW = {
@@ -119,7 +120,8 @@ def test_spectrum_without_a_good_pixel_says_so() -> None:
 
 
 def test_crowded_labels_keep_the_main_lines() -> None:
-    from spectype.draw.spectrum import draw_lines, draw_spectrum
+    from spectype.draw.labels import draw_lines
+    from spectype.draw.spectrum import draw_spectrum
 
     figure = canvas.new_figure(4.0, 2.0)
     axes = figure.add_subplot()

@@ -13,7 +13,8 @@ from spectype.core.grid import SPEED_OF_LIGHT, log_grid, resample
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import GREY, INK, new_figure, style
-from spectype.draw.spectrum import NARROW, NO_TYPE, draw_lines, draw_telluric, heading, optical
+from spectype.draw.labels import draw_lines, draw_telluric
+from spectype.draw.spectrum import NARROW, NO_TYPE, heading, optical
 from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:

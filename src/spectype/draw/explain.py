@@ -15,13 +15,8 @@ from spectype.core.grid import SPEED_OF_LIGHT
 from spectype.core.lines import Line
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import ACCENT, GREY, INK, PALE, SECOND, TYPE_COLOURS, new_figure, style
-from spectype.draw.spectrum import (
-    draw_lines,
-    draw_probabilities,
-    draw_spectrum,
-    draw_telluric,
-    heading,
-)
+from spectype.draw.labels import draw_lines, draw_telluric
+from spectype.draw.spectrum import draw_probabilities, draw_spectrum, heading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

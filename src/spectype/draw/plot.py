@@ -10,10 +10,9 @@ from spectype.core.errors import ArgumentError
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import Width, new_figure, page, save, style
+from spectype.draw.labels import draw_lines, draw_telluric
 from spectype.draw.spectrum import (
-    draw_lines,
     draw_spectrum,
-    draw_telluric,
     heading,
     in_words,
     likely_types,

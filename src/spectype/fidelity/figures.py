@@ -20,7 +20,7 @@ from spectype.draw.canvas import (
     new_figure,
     style,
 )
-from spectype.draw.spectrum import draw_lines, draw_telluric
+from spectype.draw.labels import draw_lines, draw_telluric
 from spectype.fidelity.distances import distances, pairwise
 from spectype.fidelity.judge import Evidence, Fidelity
 from spectype.fidelity.lines import Correlations, LineScore

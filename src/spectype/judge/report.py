@@ -15,7 +15,8 @@ from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import SCREEN, Paper, illustrate, new_figure, style, to_svg
-from spectype.draw.spectrum import draw_lines, draw_spectrum, draw_telluric
+from spectype.draw.labels import draw_lines, draw_telluric
+from spectype.draw.spectrum import draw_spectrum
 from spectype.judge import figures, page
 from spectype.judge.method_scores import score_methods
 from spectype.judge.scores import Scores, numbers, score, worst_mistakes

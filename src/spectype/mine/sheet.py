@@ -11,7 +11,8 @@ from spectype.core.grid import STANDARD_GRID
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import GREY, SECOND, new_figure, save, style
-from spectype.draw.spectrum import draw_lines, draw_spectrum
+from spectype.draw.labels import draw_lines
+from spectype.draw.spectrum import draw_spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectype.core import mk
 from spectype.core.lines import LINES
 from spectype.draw.canvas import ACCENT, GREY, INK, SECOND, new_figure, style
-from spectype.draw.spectrum import draw_lines
+from spectype.draw.labels import draw_lines
 from spectype.judge.metrics import Share
 from spectype.study.audit import Audit
 from spectype.study.audit_scores import HONEST, KEPT_OUT, PLAIN, RARE, STUDY, Case

@@ -6,13 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from spectype.core.lines import LINES, lines_of
+from spectype.core.lines import LINES
 from spectype.core.spectra import Spectra
-from spectype.draw import canvas
-from spectype.draw.labels import spread
 from spectype.draw.spectrum import OPTICAL, optical, spectrum_figure
 from tests.stars import make_spectrum
 
@@ -25,22 +21,6 @@ ROW = {
 
 def labels(figure) -> list[str]:  # type: ignore[no-untyped-def]
     return [t.get_text() for axes in figure.axes for t in axes.texts]
-
-
-@given(
-    st.lists(st.floats(3700, 9000), min_size=1, max_size=40),
-    st.floats(1.0, 300.0),
-)
-def test_labels_never_overlap_and_keep_their_order(waves: list[float], gap: float) -> None:
-    places = spread(np.sort(waves), gap=gap, low=3700.0, high=9000.0)
-    room = min(gap, 5300.0 / max(len(waves) - 1, 1))
-    assert (np.diff(places) >= room - 1e-6).all()
-    assert places.min() >= 3700.0 - 1e-6 and places.max() <= 9000.0 + 1e-6
-
-
-def test_labels_stay_put_where_there_is_room() -> None:
-    waves = np.array([4000.0, 5000.0, 6000.0])
-    np.testing.assert_allclose(spread(waves, gap=50.0, low=3700.0, high=9000.0), waves)
 
 
 def test_spectrum_figure_names_lines_at_their_places() -> None:
@@ -117,14 +97,3 @@ def test_spectrum_without_a_good_pixel_says_so() -> None:
     assert "no good pixel" in labels(spectrum_figure(dead))
     with pytest.raises(ValueError, match="one spectrum"):
         spectrum_figure(make_spectrum(2))
-
-
-def test_crowded_labels_keep_the_main_lines() -> None:
-    from spectype.draw.labels import draw_lines
-    from spectype.draw.spectrum import draw_spectrum
-
-    figure = canvas.new_figure(4.0, 2.0)
-    axes = figure.add_subplot()
-    draw_spectrum(axes, make_spectrum())
-    draw_lines(axes, lines_of("OBAFGKM"))
-    assert len(axes.texts) < 30 and "Hα" in labels(figure)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spectype.core.errors import UsageError
-from spectype.core.files import atomic_path, check_writable
+from spectype.core.files import atomic_path, check_writable, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -218,7 +218,11 @@ def illustrate(
         with page(paper.width):
             figures = draw()
     for name, figure in figures.items():
-        for kind in ("svg", "pdf"):
-            save(figure, folder / f"{prefix}{name}.{kind}", dpi=paper.dpi)
-            figure.set_layout_engine("none")  # its parts are in their places: half the time
+        path = folder / f"{prefix}{name}.svg"
+        if paper == SCREEN:
+            write_text(path, svgs[name])  # it is the page's
+        else:
+            save(figure, path, dpi=paper.dpi)
+        figure.set_layout_engine("none")  # its parts are in their places: half the time
+        save(figure, path.with_suffix(".pdf"), dpi=paper.dpi)
     return svgs

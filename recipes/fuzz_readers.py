@@ -1,12 +1,14 @@
 """Spoil miniature files of every kind and see that each is read or refused in words.
 
-Run from the repository's root; prints each fault with the seed that makes it again:
+Run from the repository's root; prints each fault with the seed that makes it again, and ends with a
+traceback where one file takes longer than two minutes:
 
     PYTHONPATH=src:. python recipes/fuzz_readers.py 10000
 """
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +27,7 @@ def main(count: int) -> int:
         for i in range(count):
             rng = np.random.default_rng(i)
             path.write_bytes(spoil(whole[i % len(whole)], rng))
+            faulthandler.dump_traceback_later(120, exit=True)
             if found := fault(path):
                 faults += 1
                 print(f"seed {i}, kind {i % len(whole)}: {found}", flush=True)

@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,20 @@ from spectype.simulate.objects import KINDS, Target
 from spectype.simulate.plan import quotas, survey_weights
 from spectype.simulate.templates import Grid, compute
 
-PLANTED, SUBDWARFS = 20, 30  #: in LAMOST DR7 some 1,600 hot subdwarfs of 10.6 million are known
+SUBDWARFS = 30  #: in LAMOST DR7 some 1,600 hot subdwarfs of 10.6 million are known
 FAINT = (3.0, 20.0)  #: S/N of the planted
 PART = 1000  #: spectra that are made and typed at once
-SEED = 18
 DEPTHS = (20, 50, 100, 200)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`n` spectra, among them planted O (and B) stars; all follows from the seed."""
+
+    n: int
+    seed: int = 18
+    planted: int = 20
+    planted_b: int = 0
 
 
 def main() -> None:
@@ -49,24 +59,30 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parts", type=int, help="stop at so many thousands, and hunt among them")
     options = parser.parse_args()
+    sample = Sample(options.n)
+    make(options.work, sample, workers=options.workers, parts=options.parts)
+    hunt(options.work)
+
+
+def make(work: Path, sample: Sample, *, workers: int, parts: int | None = None) -> None:
+    """Make and type what is not there yet, `parts` thousands at most."""
     for name in ("parts", "truth"):
-        (options.work / name).mkdir(parents=True, exist_ok=True)
-    templates(options.work, options.n)
+        (work / name).mkdir(parents=True, exist_ok=True)
+    templates(work, sample)
     starts = [
-        (options.work, options.n, start)
-        for start in range(0, options.n, PART)
-        if not part_of(options.work, start).exists()
+        (work, sample, start)
+        for start in range(0, sample.n, PART)
+        if not part_of(work, start).exists()
     ]
     # Those with planted stars first: whatever stops the work, all of them are among the rest.
-    starts.sort(key=lambda task: "planted" not in kinds_of(options.n)[task[2] : task[2] + PART])
-    if options.parts is not None:
-        there = len(list((options.work / "parts").glob("*.parquet")))
-        starts = starts[: max(0, options.parts - there)]
-    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
+    starts.sort(key=lambda task: "planted" not in kinds_of(sample)[task[2] : task[2] + PART])
+    if parts is not None:
+        there = len(list((work / "parts").glob("*.parquet")))
+        starts = starts[: max(0, parts - there)]
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
         done = pool.imap_unordered(type_part, starts)
         for _ in track(done, total=len(starts), title="typing"):
             pass
-    hunt(options.work, options.n)
 
 
 def part_of(work: Path, start: int) -> Path:
@@ -80,23 +96,25 @@ def truth_of(work: Path, start: int) -> Path:
 
 
 @lru_cache(maxsize=1)
-def kinds_of(n: int) -> list[str]:
-    """The kind of each of `n` spectra, in an order drawn by lot."""
+def kinds_of(sample: Sample) -> list[str]:
+    """The kind of each spectrum, in an order drawn by lot."""
     weights = survey_weights() | {"O": 0.0}
-    counts = quotas(weights, n - PLANTED - SUBDWARFS)
-    kinds = np.repeat([*KINDS, "planted", "subdwarf"], [*counts, PLANTED, SUBDWARFS])
-    return [str(kind) for kind in np.random.default_rng(SEED).permutation(kinds)]
+    extra = {"planted": sample.planted, "subdwarf": SUBDWARFS, "planted B": sample.planted_b}
+    counts = quotas(weights, sample.n - sum(extra.values()))
+    kinds = np.repeat([*KINDS, *extra], [*counts, *extra.values()])
+    return [str(kind) for kind in np.random.default_rng(sample.seed).permutation(kinds)]
 
 
-def draw(n: int, i: int) -> tuple[Target, float]:
+def draw(sample: Sample, i: int) -> tuple[Target, float]:
     """The object of spectrum `i` and its S/N."""
-    rng, kind = np.random.default_rng([SEED, 1, i]), kinds_of(n)[i]
+    rng, kind = np.random.default_rng([sample.seed, 1, i]), kinds_of(sample)[i]
     snr = float(np.clip(35 * np.exp(rng.standard_normal()), 1.0, 900.0))
     if kind == "subdwarf":
         star = halo.draw(4 + 4 * (i % 5), seed=i)[-1]  # every fourth of the halo's stars is one
         return star.target, snr
-    if kind == "planted":
-        return objects.draw("O", rng), float(np.exp(rng.uniform(*np.log(FAINT))))
+    if kind.startswith("planted"):
+        target = objects.draw("B" if kind == "planted B" else "O", rng)
+        return target, float(np.exp(rng.uniform(*np.log(FAINT))))
     target = objects.draw(kind, rng)
     while kind == "Unknown" and target.code < 10:  # nobody knows of O stars among these
         target = objects.draw(kind, rng)
@@ -107,11 +125,11 @@ def draw(n: int, i: int) -> tuple[Target, float]:
     return target, snr
 
 
-def label(n: int, i: int, target: Target, snr: float) -> str:
+def label(sample: Sample, i: int, target: Target, snr: float) -> str:
     """What the survey calls spectrum `i`: every second planted star Unknown, or A."""
-    rng = np.random.default_rng([SEED, 2, i])
-    if kinds_of(n)[i] == "planted":
-        number = kinds_of(n)[:i].count("planted")
+    rng, kinds = np.random.default_rng([sample.seed, 2, i]), kinds_of(sample)
+    if kinds[i] == "planted":
+        number = kinds[:i].count("planted")
         if number % 2:
             return ("Unknown", "A2V")[number // 2 % 2]
     if target.kind == "hot subdwarf":
@@ -119,11 +137,11 @@ def label(n: int, i: int, target: Target, snr: float) -> str:
     return records.label(target, snr=snr, layout="image-wavelength", noise=1.0, rng=rng)[1]
 
 
-def templates(work: Path, n: int) -> None:
+def templates(work: Path, sample: Sample) -> None:
     """The light of the template stars between which all others lie, computed once."""
     if (work / "nodes.npy").exists():
         return
-    targets = (draw(n, i)[0] for i in range(n))
+    targets = (draw(sample, i)[0] for i in range(sample.n))
     wanted = {x for t in targets if t.kind != "hot subdwarf" for x in objects.needed(t)}
     nodes = sorted(wanted)
     light = np.stack([compute(node) for node in track(nodes, title="computing stars")])
@@ -138,19 +156,19 @@ def tools(work: Path) -> tuple[Grid, Model]:
     return Grid(nodes, np.load(work / "light.npy", mmap_mode="r")), load_model(threads=1)
 
 
-def type_part(task: tuple[Path, int, int]) -> None:
+def type_part(task: tuple[Path, Sample, int]) -> None:
     """Make and type a thousand spectra; the truth goes beside the rows."""
-    work, n, start = task
+    work, sample, start = task
     grid, model = tools(work)
-    rows = range(start, min(start + PART, n))
+    rows = range(start, min(start + PART, sample.n))
     shape = (len(rows), STANDARD_GRID.size)
     flux, ivar = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     mask = np.zeros(shape, np.bool_)
     meta: dict[str, list[Any]] = {"subclass": [], "snr": []}
     truth: dict[str, list[Any]] = {"path": [], "true_kind": [], "true_code": [], "snr_g": []}
     for place, i in enumerate(rows):
-        rng = np.random.default_rng([SEED, 3, i])
-        target, snr = draw(n, i)
+        rng = np.random.default_rng([sample.seed, 3, i])
+        target, snr = draw(sample, i)
         tail = int(rng.integers(12, 32))
         conditions = Conditions(
             snr_g=snr, velocity=target.velocity, rotation=target.rotation, ebv=target.ebv,
@@ -162,9 +180,9 @@ def type_part(task: tuple[Path, int, int]) -> None:
         flux[place], ivar[place] = seen.flux, seen.ivar
         mask[place] = (seen.ormask > 0) | ~(seen.ivar > 0)
         mask[place, -tail:] = True
-        meta["subclass"].append(label(n, i, target, snr))
+        meta["subclass"].append(label(sample, i, target, snr))
         meta["snr"].append(seen.snr["r"])
-        known = (f"{i:07d}", kinds_of(n)[i], target.code, snr)
+        known = (f"{i:07d}", kinds_of(sample)[i], target.code, snr)
         for column, value in zip(truth.values(), known):
             column.append(value)
     ivar[mask] = 0
@@ -176,34 +194,53 @@ def type_part(task: tuple[Path, int, int]) -> None:
             content.write_parquet(temporary)
 
 
-def hunt(work: Path, n: int) -> None:
-    """Rank the rows as a user would, and compare with what was planted."""
-    rows, out = work / "types.parquet", work / "list"
+def hunt(work: Path) -> None:
+    """Rank the rows as a user would, and compare with what was planted.
+
+    Twenty O stars in 200,000 are seven times as many as a survey's: a list that believes the
+    survey's frequencies expects fewer. So it is made with these, and with the sample's own.
+    """
+    rows = work / "types.parquet"
     pl.scan_parquet(work / "parts" / "*.parquet").sink_parquet(rows)
-    call = [sys.executable, "-m", "spectype", "mine", str(rows), "--type", "O", "--sheet", "0"]
-    subprocess.run([*call, "--n", str(max(DEPTHS)), "--out", str(out)], check=True)
     truth = pl.read_parquet(work / "truth" / "*.parquet")
+    print(len(truth), "spectra,", truth["true_kind"].value_counts().to_dict(as_series=False))
+    tables = {
+        "survey": scores(work / "list", rows, truth, "survey"),
+        "own": scores(work / "list-own", rows, truth, str(composition(work, truth))),
+    }
+    write_json(work / "hunt.json", {"n": len(truth), "depths": tables})
+
+
+def composition(work: Path, truth: pl.DataFrame) -> Path:
+    """The sample's own frequencies as a table for ``mine``."""
+    kind = pl.col("true_kind").replace({"planted": "O", "subdwarf": "B"}).alias("type")
+    counts = truth.group_by(kind).len("count").filter(pl.col("type").is_in(KINDS))
+    counts.write_csv(work / "composition.csv")
+    return work / "composition.csv"
+
+
+def scores(out: Path, rows: Path, truth: pl.DataFrame, prevalence: str) -> list[dict[str, float]]:
+    """Recall and purity at the depths, and the purity that the list expects."""
+    call = [sys.executable, "-m", "spectype", "mine", str(rows), "--type", "O", "--sheet", "0"]
+    call += ["--prevalence", prevalence, "--n", str(max(DEPTHS)), "--out", str(out)]
+    subprocess.run(call, check=True)
     found = pl.read_csv(out / "candidates.csv", schema_overrides={"path": pl.String})
     found = found.join(truth, on="path", how="left", maintain_order="left")
     true = (found["true_kind"] == "planted").to_numpy()
+    all_there = (truth["true_kind"] == "planted").sum()
     table = [
-        {"depth": depth, "recall": float(true[:depth].sum() / PLANTED),
+        {"depth": depth, "recall": float(true[:depth].sum() / all_there),
          "purity": float(true[:depth].mean()),
          **{f"{k}_expected": found[depth - 1, c] for k, c in
             (("purity", "purity"), ("low", "purity_low"), ("high", "purity_high"))}}
         for depth in DEPTHS if depth <= len(found)
     ]  # fmt: skip
-    print(len(truth), "spectra,", truth["true_kind"].value_counts().to_dict(as_series=False))
     print(pl.DataFrame(table))
     print(found.head(40).select("rank", "score", "true_kind", "true_code", "snr_g", "label"))
     planted = truth.filter(pl.col("true_kind") == "planted").join(found, on="path", how="anti")
-    print(
-        planted.lazy()
-        .join(pl.scan_parquet(rows), on="path")
-        .collect()
-        .select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags")
-    )
-    write_json(work / "hunt.json", {"n": len(truth), "seed": SEED, "depths": table})
+    missed = planted.lazy().join(pl.scan_parquet(rows), on="path").collect()
+    print(missed.select("true_code", "snr_g", "type", "p_O", "p_star", "kind", "label", "flags"))
+    return table
 
 
 if __name__ == "__main__":

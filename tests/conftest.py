@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from spectype.core.files import CACHE
+from spectype.draw import canvas
 
 settings.register_profile(
     "spectype",
@@ -33,6 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Rooms whose files take longest come first: at the end both processes have work."""
     items.sort(key=lambda item: item.path.parent.name not in ("study", "cli", "learn"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outlined_letters() -> Iterator[None]:
+    """Letters of PDFs as outlines: to embed their font takes half a second a figure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(canvas._STYLE, "pdf.fonttype", 3)
+        yield
 
 
 _HERE = Path(__file__).resolve().parents[1]

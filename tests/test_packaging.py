@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
+
+import pytest
 
 import spectype
 
@@ -32,15 +35,38 @@ def test_the_conda_recipe_needs_what_the_package_needs():
     assert needs == {CONDA.get(name, name): version for name, version in own.items()}
 
 
+def anchors(page):
+    """Names of a page's headings, as GitHub and MyST make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_in_the_pages_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    broken = [
-        f"{page.relative_to(ROOT)}: {target}"
-        for page in pages
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text())
-        if "://" not in target and not (page.parent / target).exists()
-    ]
-    assert not broken
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"),
+             *(ROOT / "recipes").rglob("*.md")]  # fmt: skip
+    broken, n = [], 0
+    for page in pages:
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+            if "://" in target:
+                continue
+            there = page.parent / target if target else page
+            n += 1
+            if not there.exists() or (anchor and anchor not in anchors(there)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
+    assert n > 40 and not broken
+
+
+def test_the_readme_of_an_index_has_no_link_that_leads_nowhere():
+    pytest.importorskip("hatchling")
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    text = "see [the card](src/a.md), [there](https://b.org)"
+    assert hook.for_index(text, repository=None) == "see the card, [there](https://b.org)"
+    absolute = hook.for_index(text, repository="https://c.org/spectype/")
+    assert absolute.startswith("see [the card](https://c.org/spectype/blob/main/src/a.md), ")
+    shown = hook.for_index((ROOT / "README.md").read_text(), repository=None)
+    assert "](" not in shown and "spectype classify" in shown
 
 
 def test_every_extra_is_known_to_doctor():

@@ -11,7 +11,9 @@ from spectype.cli import run
 
 release, out = Path(sys.argv[1]), Path(sys.argv[2])
 out.mkdir(parents=True, exist_ok=True)
-one, other = sorted(map(str, release.rglob("*.fits.gz")))[:2]
+# The two of the best signal-to-noise ratio.
+files = map(str, release.rglob("*.fits.gz"))
+one, other = sorted(files, key=lambda name: -spectype.read(name).snr()[0])[:2]
 
 # On the command line: as wide as a column (88 mm) or two (180 mm), letters as large in both.
 assert run(["plot", "spectrum", one, "--width", "two", "-o", f"{out}/two.pdf"]) == 0

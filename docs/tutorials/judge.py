@@ -10,7 +10,7 @@ import polars as pl
 
 from spectype import classify
 from spectype.core import mk
-from spectype.judge.scores import score
+from spectype.judge.report import write_report
 
 release, out = Path(sys.argv[1]), Path(sys.argv[2])
 out.mkdir(parents=True, exist_ok=True)
@@ -35,10 +35,10 @@ truth = truth.select(
 judged = theirs.join(truth, on="obsid", how="inner")
 
 # Recall a type with the number of stars and the interval: a share of three stars says nothing.
-scores = score(judged, system="survey")
+# All of it is on a page: report.html, with its figures as PDF and SVG beside it.
+scores = write_report(out / "report", judged, system="survey", title="Somebody's types")
 print(f"{scores.spectra} spectra of {scores.stars} stars, {scores.accuracy.value:.2f} right")
 for found in scores.types:
     if found.recall.n:
         print(f"{found.name}: {found.recall.value:.2f} of {found.recall.n_stars} stars, "
               f"{found.recall.low:.2f}-{found.recall.high:.2f}")  # fmt: skip
-(out / "confusion.csv").write_text("\n".join(",".join(map(str, row)) for row in scores.confusion))

@@ -98,7 +98,7 @@ TUTORIALS = {
     "start": "star.png types.vot types.fits",
     "o_stars": "hunt/candidates.csv results/manifest.json",
     "own_release": "run/model.json report/report.html types.parquet",
-    "judge": "confusion.csv",
+    "judge": "report/report.html report/figures/confusion-matrix.pdf",
     "figures": "two.pdf one.png compare.svg blue.pdf",
 }
 

@@ -178,6 +178,16 @@ def test_line_table() -> None:
     assert all(low < high for _, low, high in TELLURIC)
 
 
+def test_no_type_is_given_lines_that_it_cannot_have() -> None:
+    """Ions by the types that are hot, or cool, enough for them (Gray & Corbally 2009)."""
+    where = {"He II": "O", "N III": "O", "C III": "OB", "Si IV": "OB", "Si III": "B", "He I": "OB",
+             "interstellar": "OB", "Mg II": "BA", "CH": "FGK", "Na I": "GKM", "Ca I": "GKM",
+             "TiO": "M", "CaH": "M", "K I": "M"}  # fmt: skip
+    for element, types in where.items():
+        found = [line for line in LINES.values() if line.element == element]
+        assert found and all(set(line.types) <= set(types) for line in found), element
+
+
 def test_bands_hold_their_line_and_do_not_touch_it_with_their_sides() -> None:
     for name, line in WIDTHS.items():
         index, wave = INDICES[name], LINES[line].wave

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 
 from spectype.core.errors import UsageError
@@ -39,6 +40,38 @@ def test_the_user_s_matplotlib_settings_survive() -> None:
     with mpl.rc_context({"font.size": 33.0}):
         spectrum_figure(make_spectrum())
         assert mpl.rcParams["font.size"] == 33.0
+
+
+def test_panels_side_by_side_are_clipped_nowhere_and_take_two_columns():
+    """As the correlations of a fidelity page once were: square panels and slanted names."""
+    from spectype.fidelity.figures import correlation_figure
+    from spectype.fidelity.lines import Correlations
+
+    names = ("He II 4541", "C III/N III 4640–50", "He I 4471")
+    found = Correlations(names=names, real=np.eye(3), synthetic=np.eye(3), difference=0.0,
+                         by_chance=0.1)  # fmt: skip
+    for width in ("screen", "one"):
+        with canvas.page(width):
+            figure = correlation_figure(found)
+        figure.canvas.draw()
+        box = figure.get_tightbbox()
+        assert box.x0 > -0.01 and box.y0 > -0.01
+        assert box.x1 < figure.get_figwidth() + 0.01 and box.y1 < figure.get_figheight() + 0.01
+    assert figure.get_figwidth() == canvas.WIDTHS["two"]
+
+
+def test_figures_of_a_page_are_written_as_wide_as_asked(tmp_path):
+    def draw():
+        figure = canvas.new_figure(5.2, 3.0)
+        figure.add_subplot().plot([0, 1])
+        return {"a-line": figure}
+
+    svgs = canvas.illustrate(draw, tmp_path, paper=canvas.Paper(width="one"), prefix="O-")
+    assert "<title>O a line</title>" in svgs["a-line"] and "min-width:349px" in svgs["a-line"]
+    assert {path.name for path in tmp_path.iterdir()} == {"O-a-line.svg", "O-a-line.pdf"}
+    assert 'width="249.12pt"' in (tmp_path / "O-a-line.svg").read_text()
+    with pytest.raises(UsageError, match="dots an inch"):
+        canvas.illustrate(draw, tmp_path, paper=canvas.Paper(dpi=3))
 
 
 @pytest.mark.parametrize("width, inches", [("one", 3.46), ("two", 7.09), ("screen", 11.0)])

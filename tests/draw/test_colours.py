@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from spectype.draw.canvas import TYPE_COLOURS
+from spectype.draw.canvas import ACCENT, GREY, INK, PALE, SECOND, TYPE_COLOURS
 from spectype.draw.compare import COLOURS
 
 # Machado, Oliveira & Fernandes (2009, IEEE TVCG 15, 1291), deuteranopia, linear RGB.
@@ -27,7 +27,10 @@ def lab(colour, *, seen_by):
 
 
 @pytest.mark.parametrize("eyes", [np.eye(3), DEUTERANOPIA], ids=["usual", "deuteranopia"])
-@pytest.mark.parametrize("colours", [list(TYPE_COLOURS.values()), list(COLOURS)])
+@pytest.mark.parametrize(
+    "colours",
+    [list(TYPE_COLOURS.values()), list(COLOURS), [INK, ACCENT, SECOND, PALE], [GREY, SECOND]],
+)
 def test_colours_are_told_apart(colours, eyes):
     seen = [lab(colour, seen_by=eyes) for colour in colours]
     apart = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from spectype.core.lines import LINES, lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw import canvas
-from spectype.draw.spectrum import spectrum_figure, spread
+from spectype.draw.spectrum import OPTICAL, optical, spectrum_figure, spread
 from tests.stars import make_spectrum
 
 ROW = {
@@ -50,6 +52,27 @@ def test_spectrum_figure_names_lines_at_their_places() -> None:
     assert "0.88" in names and "± 1.2 subclasses" in names
     assert figure.axes[1].get_title("left") == "A2 V"
     assert "low snr\nboundary type" in figure.axes[1].get_xlabel()
+
+
+@pytest.mark.parametrize(
+    ("label", "there", "never"),
+    [("B1I", "He I 4471", "TiO"), ("G2V", "Mg b", "He"), ("M4V", "TiO 7054", "He"),
+     (None, "Hα", "TiO")],
+)  # fmt: skip
+def test_without_a_prediction_the_label_says_which_lines(label, there, never) -> None:
+    spectrum = make_spectrum()
+    spectrum = replace(spectrum, meta={**spectrum.meta, "subclass": [label]})
+    names = labels(spectrum_figure(spectrum))
+    assert there in names and not [name for name in names if name.startswith(never)]
+
+
+def test_of_a_spectrum_far_into_the_infrared_the_optical_part_is_drawn() -> None:
+    wave = np.linspace(1200.0, 25000.0, 4000)
+    one = np.ones((1, wave.size), np.float32)
+    far = Spectra(wave=wave, flux=one, ivar=100 * one, mask=one < 0)
+    assert spectrum_figure(far).axes[0].get_xlim() == OPTICAL
+    assert spectrum_figure(far, between=(11000, 13000)).axes[0].get_xlim() == (11000, 13000)
+    assert optical(11000.0, 25000.0) == (11000.0, 25000.0)
 
 
 def test_bad_pixels_are_gaps_and_errors_a_band() -> None:

@@ -205,7 +205,8 @@ def test_page_is_whole_and_says_what_was_found(judged, tmp_path):
     data = json.loads((tmp_path / "fidelity.json").read_text())
     assert data["types"][0]["copying"]["p_copying"] < 0.01
     assert {v["state"] for v in data["types"][0]["verdicts"]} <= {"met", "missed", "open"}
-    assert len(list((tmp_path / "figures").glob("O-*.svg"))) == 8
+    for kind in ("svg", "pdf"):
+        assert len(list((tmp_path / "figures").glob(f"O-*.{kind}"))) == 8
 
 
 def test_subclasses_are_drawn_like_the_real_ones(toy):

@@ -101,7 +101,9 @@ def test_page_has_every_section_figure_and_mistake(written: Path) -> None:
     assert "experts" in html and "&lt;script&gt;" in html
     for path in (written / "figures").glob("*.svg"):
         assert ET.parse(path).getroot().get("viewBox")
-    assert len(list((written / "figures").glob("*.svg"))) == 7
+    names = {path.stem for path in (written / "figures").glob("*.svg")}
+    assert len(names) == 7
+    assert {path.stem for path in (written / "figures").glob("*.pdf")} == names
 
 
 def test_json_equals_the_scores(written: Path, predictions: pl.DataFrame) -> None:
@@ -178,6 +180,15 @@ def test_bare_minimum_of_columns_is_scored(tmp_path: Path) -> None:
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert '<section id="snr">' not in html and '<section id="subclass">' not in html
     assert "nan" not in html
+
+
+def test_a_type_without_subclasses_is_not_left_out_without_a_word() -> None:
+    table = pl.DataFrame(
+        {"type": ["O", "B"], "true_type": ["O", "B"], "star_id": ["1", "2"],
+         "true_code": [None, 12.0], "subclass_code": [5.0, 12.5]}
+    )  # fmt: skip
+    scores = score(table, system="mk")
+    assert "No test star of O has a labelled subclass" in page._subclass(scores, {})
 
 
 def test_worst_mistakes_weigh_distance_and_confidence() -> None:

@@ -75,8 +75,8 @@ def test_bad_wishes_end_with_status_two(hunt, tmp_path):
     assert run(["mine", "types.parquet", "--type", "O", "--prevalence", "none.csv"]) == 2
     assert run(["mine", "types.parquet", "--type", "O", "--cut", "NONE"]) == 2
     (tmp_path / "w.csv").write_text("type,count\nO,50\nB,50\n")
-    assert (
-        run(["mine", "types.parquet", "--type", "O", "--prevalence", "w.csv", "--sheet", "0"]) == 0
-    )
+    assert run(["mine", "types.parquet", "--type", "O", "--floor", "2"]) == 2
+    wish = ["--type", "O", "--prevalence", "w.csv", "--sheet", "0", "--floor", "0"]
+    assert run(["mine", "types.parquet", *wish]) == 0
     assert pl.read_csv("O-hunt/candidates.csv")["score"][0] == pytest.approx(0.99)
     assert not Path("O-hunt/sheet.pdf").exists()

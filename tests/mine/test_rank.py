@@ -35,8 +35,8 @@ def results(types, **columns):
 
 def order(frame, n=10, **options):
     cuts = options.pop("cuts", Cuts())
-    share = options.pop("prevalence", SURVEY)
-    return rank(frame, wanted(**options), prevalence=share, cuts=cuts, n=n)
+    share, floor = options.pop("prevalence", SURVEY), options.pop("floor", 0.0)
+    return rank(frame, wanted(**options), prevalence=share, cuts=cuts, n=n, floor=floor)
 
 
 def mixture(rng, n, share, sharpness=3.0):
@@ -84,6 +84,19 @@ def test_purity_of_a_planted_hunt_lies_in_its_interval(rng):
     assert table["score"].is_sorted(descending=True)
     expected, low, high = purity(np.full(50, 0.5))
     assert expected[-1] == 0.5 and low[-1] < 0.5 < high[-1] and high[0] - low[0] > 0.9
+
+
+def test_the_caution_of_a_network_is_not_taken_for_stars(rng):
+    share = {"O": 1e-3, "B": 0.02, "A": 0.1, "F": 0.3, "G": 0.3, "K": 0.2, "M": 0.079}
+    truth, ideal = mixture(rng, 60_000, share, sharpness=4.0)
+    cautious = results(0.986 * ideal + 0.002)  # two thousandths for every type, however far
+    found = {
+        floor: order(cautious, n=50, type="O", prevalence=share, floor=floor)
+        for floor in (0.0, 0.1)
+    }
+    true = (truth[[int(path[:6]) for path in found[0.1]["path"]]] == 0).mean()
+    assert found[0.0]["purity_high"][-1] < true
+    assert found[0.1]["purity_low"][-1] <= true <= found[0.1]["purity_high"][-1]
 
 
 def test_a_b_star_is_not_an_o_star_at_the_survey_s_frequency():

@@ -74,7 +74,7 @@ def test_ours_stand_beside_the_studys(swept, store):
         assert point["stars"] == (make_split(store.meta, TRAIN) == "test").sum() > 10
         assert point["low"] <= point["accuracy"] <= point["high"]
     assert data["about"]["dense"] == 16 and "not seen in training" in data["note"]
-    assert (swept / "sweep.png").stat().st_size > 10_000
+    assert (swept / "sweep.png").stat().st_size > 10_000 and (swept / "sweep.pdf").is_file()
     svg = (swept / "sweep.svg").read_text()
     assert "kernel [pixels]" in svg and "feature maps" not in svg
     # The kernel of each run is the one it stands for.

@@ -1,10 +1,12 @@
+import gzip
+
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 
 import spectype
-from spectype.core.errors import ArgumentError
+from spectype.core.errors import ArgumentError, ReadError
 from spectype.surveys.specutils_io import from_specutils, to_specutils
 from tests.stars import star_batch, star_flux
 
@@ -80,3 +82,15 @@ def test_what_it_is_not():
     )
     with pytest.raises(ArgumentError, match="km / s"):
         from_specutils(velocity)
+
+
+def test_a_file_that_astropy_would_walk_for_ever_is_refused(tmp_path) -> None:
+    """An unparsable SIMPLE makes astropy's HDU end where it begins, in gzipped files endlessly."""
+    head = [b"SIMPLE  =               |    T", b"BITPIX  =                  -32",
+            b"NAXIS   =                    2", b"NAXIS1  =                 3500",
+            b"NAXIS2  =                    2", b"END"]  # fmt: skip
+    data = b"".join(card.ljust(80) for card in head).ljust(2880) + bytes(28800)
+    path = tmp_path / "odd.fits.gz"
+    path.write_bytes(gzip.compress(data))
+    with pytest.raises(ReadError, match=r"HDU 0: broken header: Unparsable card \(SIMPLE\)"):
+        spectype.read(path)

@@ -38,7 +38,7 @@ def make_table(n: int) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "path": [f"spectra/{i}.csv" for i in range(n)],
-            "obsid": [str(1000 + i) for i in range(n)],
+            "obsid": [1000 + i for i in range(n)],
             "ra": np.linspace(0, 350, n),
             "dec": np.linspace(-10, 60, n),
             "snr": np.linspace(3, 90, n),
@@ -66,7 +66,7 @@ def make_run(folder):
     test.write_parquet(folder / "run" / "predictions.parquet")
     lines = [{"epoch": i, "train_loss": 2.0 / i, "validation_loss": 3.0 / i} for i in (1, 2)]
     (folder / "run" / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    write_manifest(folder / "run", "run", {"store": str(store.folder)})
+    write_manifest(folder / "run", "run", {"store": str(store.folder), "store_rows": len(store)})
     return folder / "run"
 
 

@@ -66,7 +66,7 @@ def test_a_selection_is_sent_and_rows_are_highlighted_both_ways(client, topcat):
     assert url.scheme == "file"
     there = Table.read(unquote(url.path))
     ours = client.get("/api/rows?type=O&sort=-snr").json()["rows"]
-    assert [str(x) for x in there["obsid"]] == [row["obsid"] for row in ours]  # in our order
+    assert [int(x) for x in there["obsid"]] == [row["obsid"] for row in ours]  # in our order
     # A row highlighted there is opened here ...
     topcat.notify_all(
         {"samp.mtype": "table.highlight.row", "samp.params": {"table-id": sent["id"], "row": "1"}}

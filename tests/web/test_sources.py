@@ -53,10 +53,17 @@ def test_a_run_that_was_not_evaluated_says_what_to_do(run):
         open_source(run)
 
 
-def test_a_run_whose_store_is_gone_names_it(run):
+def test_a_run_whose_store_is_gone_is_told_where_it_is(run):
+    before = open_source(run)
     (run.parent / "store").rename(run.parent / "moved")
-    with pytest.raises(UsageError, match="the run's store is gone"):
+    with pytest.raises(UsageError, match=r"the run's store is gone.*--store"):
         open_source(run)
+    after = open_source(run, store=run.parent / "moved")
+    row = before.table.row(3)
+    assert after.table.row(3)["path"] == row["path"]
+    assert (after.spectra.spectrum(row).flux == before.spectra.spectrum(row).flux).all()
+    with pytest.raises(UsageError, match="--store goes with a run"):
+        open_source(run.parent / "moved", store=run.parent / "moved")
 
 
 def test_real_and_synthetic_spectra_lie_side_by_side(tmp_path):

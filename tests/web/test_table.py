@@ -23,6 +23,8 @@ QUESTIONS = [
     ({"flags": "-LOW_SNR"}, pl.col("flags") == 0),
     ({"differs": "1"}, (pl.col("label") == "B2V") & (pl.col("type") != "B")),
     ({"text": "/27.CSV"}, pl.col("path") == "spectra/27.csv"),
+    ({"text": "1011"}, pl.col("obsid") == 1011),
+    ({"text": "b2v"}, pl.col("label") == "B2V"),
     ({"type": "G", "snr": "50:"}, (pl.col("type") == "G") & (pl.col("snr") >= 50)),
 ]
 

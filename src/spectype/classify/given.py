@@ -104,6 +104,8 @@ def split_row(name: str) -> tuple[str, int | None]:
 
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a finished store of spectra."""
+    if not os.path.isdir(path):  # noqa: PTH112 (asked of every file: a Path costs ten times that)
+        return False
     manifest = Path(path) / MANIFEST
     try:
         content = read_json(manifest) if manifest.is_file() else None

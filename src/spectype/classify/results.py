@@ -40,6 +40,11 @@ class Results(pl.DataFrame):
     'Standard deviation of subclass_code, in subclasses'
     >>> types.provenance["model"]
     'standard'
+    >>> len(types.to_pandas())
+    1
+    >>> import pathlib, tempfile
+    >>> types.write(pathlib.Path(tempfile.mkdtemp()) / "types.vot").name
+    'types.vot'
     """
 
     provenance: Mapping[str, str] = {}

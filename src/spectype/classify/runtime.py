@@ -91,6 +91,8 @@ class Model:
     >>> model = load_model()
     >>> model.name, model.wave.shape, model.card["seen"]
     ('standard', (3904,), ['O', 'B', 'A', 'F', 'G', 'K', 'M'])
+    >>> len(model.checksum)
+    64
     """
 
     folder: Path

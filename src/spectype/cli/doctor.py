@@ -137,9 +137,8 @@ def _trial() -> int:
     start = time.perf_counter()
     found = model.predict(spectra)["subclass"].to_list()
     each = (time.perf_counter() - start) / len(found)
-    print(
-        f"types of simulated {' '.join(_TRIAL)}: {' '.join(map(str, found))}, {1e3 * each:.0f} ms"
-    )
+    said = f"{' '.join(map(str, found))}, {1e3 * each:.0f} ms each"
+    print(f"types of simulated {' '.join(_TRIAL)}: {said}")
     return 0 if all(str(f)[0] == label[0] for f, label in zip(found, _TRIAL)) else 1
 
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
+from spectype.draw.canvas import SCREEN, Paper
 from spectype.judge import baselines as simpler
 from spectype.judge import strangers, stress
 from spectype.judge.predictions import open_store, predict_test
@@ -32,11 +33,14 @@ class ReportConfig:
     system
         mixed: each spectrum in the system of its own label; mk or survey: all in one. Of a
         report, the system that the run was evaluated in.
+    paper
+        Of the figures' files.
     """
 
     store: Path | None = None
     out: Path | None = None
     system: Literal["mixed", "mk", "survey"] = "mixed"
+    paper: Annotated[Paper, Parameter(name="*", group="Figures")] = SCREEN
 
 
 Config = Annotated[ReportConfig, Parameter(name="*")]
@@ -48,7 +52,9 @@ def evaluate(
     baselines: Switch = False,
     stress_tests: Annotated[bool, Parameter(name="--stress", negative="")] = False,
     config: Config = ReportConfig(),
-    reference: Annotated[ReferenceBaseline, Parameter(name="*")] = ReferenceBaseline(),  # noqa: B008
+    reference: Annotated[
+        ReferenceBaseline, Parameter(name="*", group="Reference network of --baselines")
+    ] = ReferenceBaseline(),  # noqa: B008
 ) -> int:
     """Judge a run on its test stars: report.json and a self-contained report.html.
 
@@ -129,6 +135,7 @@ def _write(run: Path, config: ReportConfig) -> int:
         },
         log_path=run / "log.jsonl" if (run / "log.jsonl").exists() else None,
         spectra=lambda rows: data.spectra(list(rows)),
+        paper=config.paper,
         **extra,
     )
     for line in summary(scores.to_data()):

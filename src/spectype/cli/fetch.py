@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 app = App(name="fetch", help="Download spectra and catalogues from the archives.")
 
 _LISTED = 20
+_ASKING = "Asking the archive"
 Flag = Annotated[bool, Parameter(negative="")]
+Parallel = Annotated[int, Parameter(group=_ASKING)]
+Again = Annotated[bool, Parameter(negative="", group=_ASKING)]
 Mirror = Annotated[
-    str | None, Parameter(help="Ask this scheme://host:port in the archive's place.")
+    str | None,
+    Parameter(help="Ask this scheme://host:port in the archive's place.", group=_ASKING),
 ]
 Release = Annotated[str, Parameter(help="Like dr6/v2 or dr10/v2.0.")]
 DryRun = Annotated[
-    bool, Parameter(negative="", help="Print addresses and sizes; no file is asked for.")
+    bool,
+    Parameter(negative="", help="Print addresses and sizes; no file is asked for.", group=_ASKING),
 ]
 
 
@@ -42,11 +47,12 @@ def make_client(mirror: str | None, parallel: int = 4, *, token: bool = True) ->
 @app.command
 def lamost(
     list_: Annotated[Path, Parameter(name="LIST")],
+    /,
     *,
     release: Release,
     out: Path,
-    parallel: int = 4,
-    retry_missing: Flag = False,
+    parallel: Parallel = 4,
+    retry_missing: Again = False,
     dry_run: DryRun = False,
     mirror: Mirror = None,
 ) -> int:
@@ -207,7 +213,9 @@ def obsids(
     release: str,
     output: Path | None = None,
     limit: int | None = None,
-    dry_run: Annotated[bool, Parameter(negative="", help="Print the question only.")] = False,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Print the question only.", group=_ASKING)
+    ] = False,
     mirror: Mirror = None,
 ) -> int:
     """Find the obsids of a type in DR6, by the anonymous mirror at GAVO.

@@ -10,12 +10,15 @@ from cyclopts import Parameter
 
 import spectype
 from spectype.core.errors import DataError, UsageError
+from spectype.draw.canvas import SCREEN, Paper
 from spectype.study.recipes import AuditConfig
 
 if TYPE_CHECKING:
     import polars as pl
 
     from spectype.dataset.store import Store
+
+OnPaper = Annotated[Paper, Parameter(name="*", group="Figures")]
 
 
 def evaluate(
@@ -28,6 +31,7 @@ def evaluate(
     types: str | None = None,
     held_out: Literal["test", "unseen"] = "test",
     seed: int = 0,
+    paper: OnPaper = SCREEN,
 ) -> int:
     """Judge synthetic spectra on real stars that the generator has never met: one HTML page.
 
@@ -56,6 +60,8 @@ def evaluate(
         was not chosen by them: more stars, sharper answers.
     seed
         Of folds, permutations and draws.
+    paper
+        Of the figures' files.
     """
     from spectype.core.files import check_writable_folder
     from spectype.dataset.store import Store
@@ -88,7 +94,7 @@ def evaluate(
         "store of real spectra": str(real.folder), "held out": held_out, "seed": seed,
     }  # fmt: skip
     title = f"Synthetic spectra in {samples.resolve().name}/"
-    print(f"report: {write_page(folder, judged, title=title, about=about)}")
+    print(f"report: {write_page(folder, judged, title=title, about=about, paper=paper)}")
     return 0
 
 
@@ -137,6 +143,7 @@ def audit(
     *,
     out: Path = Path("audit"),
     config: Annotated[AuditConfig, Parameter(name="*")] = AuditConfig(),  # noqa: B008
+    paper: OnPaper = SCREEN,
 ) -> int:
     """Show what an O score is worth when synthetic spectra are in the test set.
 
@@ -154,6 +161,8 @@ def audit(
         Folder for the page and for what it takes.
     config
         Sizes.
+    paper
+        Of the figures' files.
     """
     from spectype.dataset.store import Store
     from spectype.study.audit import run_audit
@@ -167,7 +176,7 @@ def audit(
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": f"spectype gan audit {store} --out {out}",
     }
-    page = write_audit(found, out, about=about)
+    page = write_audit(found, out, about=about, paper=paper)
     for line in say(found):
         print(line)
     print(f"page: {page}")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from spectype.core.errors import UsageError
+from spectype.mine.prevalence import FLOOR
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,25 +19,28 @@ if TYPE_CHECKING:
     from spectype.mine.wanted import Wanted
 
 log = logging.getLogger("spectype")
-Switch = Parameter(negative="")
+WANTED = Parameter(group=Group("What is wanted", sort_key=1), negative="")
+RANKING = Parameter(group=Group("Ranking and cuts", sort_key=2))
+SHOWN = Parameter(group=Group("What is shown and written", sort_key=3))
 
 
 def mine(
     results: Path,
     *,
-    type: str | None = None,
-    subclass: str | None = None,
-    luminosity: str | None = None,
-    kind: str | None = None,
-    disagree: Annotated[bool, Switch] = False,
-    n: int = 200,
-    prevalence: str = "survey",
-    cut: str = "LITTLE_COVERAGE,NEGATIVE_FLUX",
-    min_snr: float = 0.0,
-    min_p_star: float = 0.0,
-    standards: Path | None = None,
-    sheet: int = 50,
-    out: Path | None = None,
+    type: Annotated[str | None, WANTED] = None,
+    subclass: Annotated[str | None, WANTED] = None,
+    luminosity: Annotated[str | None, WANTED] = None,
+    kind: Annotated[str | None, WANTED] = None,
+    disagree: Annotated[bool, WANTED] = False,
+    n: Annotated[int, RANKING] = 200,
+    prevalence: Annotated[str, RANKING] = "survey",
+    floor: Annotated[float, RANKING] = FLOOR,
+    cut: Annotated[str, RANKING] = "LITTLE_COVERAGE,NEGATIVE_FLUX",
+    min_snr: Annotated[float, RANKING] = 0.0,
+    min_p_star: Annotated[float, RANKING] = 0.0,
+    standards: Annotated[Path | None, SHOWN] = None,
+    sheet: Annotated[int, SHOWN] = 50,
+    out: Annotated[Path | None, SHOWN] = None,
 ) -> int:
     """Rank typed spectra by the probability of something rare; check it; show it.
 
@@ -68,6 +72,9 @@ def mine(
     prevalence
         Frequency of the types: survey (LAMOST's), estimate (from the results themselves), or a
         CSV with columns type and count.
+    floor
+        Probabilities of other types below about this are held for the network's caution. That of
+        the shipped model; 0 takes them as they are.
     cut
         Leave out rows with one of these flags; "none" cuts none.
     min_snr
@@ -90,6 +97,8 @@ def mine(
     from spectype.mine.sheet import write_sheet
     from spectype.mine.wanted import wanted
 
+    if not 0 <= floor <= 1:
+        raise UsageError(f"--floor {floor}", remedy="give a probability, like 0.1")
     if n < 1:
         raise UsageError(f"a list of {n} stars", remedy="give --n 1 or more")
     question = wanted(
@@ -103,7 +112,7 @@ def mine(
     frame = scan(results)
     folder = check_writable_folder(out or Path(f"{question.name}-hunt"))
     share = _prevalence(prevalence, frame)
-    table = rank(frame, question, prevalence=share, cuts=cuts, n=n)
+    table = rank(frame, question, prevalence=share, cuts=cuts, n=n, floor=floor)
     table, spectra, matches = check(table, _standards(standards))
     rows = table.head(max(sheet, 0)).to_dicts()
     types = "".join(question.types) or "OBA"
@@ -112,6 +121,7 @@ def mine(
         "results": str(results),
         "wanted": question.name,
         "prevalence": describe(share),
+        "floor": floor,
     }
     manifest |= {"cut": list(cuts.flags), "min_snr": min_snr, "min_p_star": min_p_star}
     write_list(table, folder, name=question.name, manifest=manifest)

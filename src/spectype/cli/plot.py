@@ -12,10 +12,13 @@ from cyclopts import App, Parameter
 from spectype.classify.runtime import System
 from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
-from spectype.draw.canvas import DPI, Width
+from spectype.draw.canvas import SCREEN
 from spectype.draw.targets import (
+    AsRead,
     FigureConfig,
+    OnPaper,
     Reading,
+    Title,
     figure_names,
     named,
     only_one,
@@ -82,7 +85,7 @@ def spectrum(
         )
         for _, one in items
     )
-    for path in write_figures(figures, targets, width=config.width, dpi=config.dpi):
+    for path in write_figures(figures, targets, paper=config.paper):
         print(path)
     return 3 if unread else 0
 
@@ -90,17 +93,18 @@ def spectrum(
 @app.command
 def compare(
     *files: str,
-    output: Annotated[Path, Parameter(name=("--output", "-o"))] = Path("compare.png"),
+    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Figure")] = (
+        Path("compare.png")
+    ),
     between: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
     lines: str | None = None,
     offset: float = 0.0,
     fwhm: float | None = None,
     normalise: bool = False,
     names: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    title: str | None = None,
-    width: Width = "screen",
-    dpi: int = DPI,
-    reading: Annotated[Reading, Parameter(name="*")] = Reading(),  # noqa: B008
+    title: Title = None,
+    paper: OnPaper = SCREEN,
+    reading: AsRead = Reading(),  # noqa: B008
 ) -> int:
     """Draw spectra of several files on one axis, in vacuum, at rest, scaled to each other.
 
@@ -129,10 +133,8 @@ def compare(
         Names for the legend, one a spectrum.
     title
         Heading.
-    width
-        Width of the figure: one or two columns of a journal (88, 180 mm), or for the screen.
-    dpi
-        Dots an inch of a PNG.
+    paper
+        How wide and how fine.
     reading
         What is said of the files.
     """
@@ -147,7 +149,7 @@ def compare(
         raise UsageError(f"{len(names)} names for {len(chosen)} spectra", remedy="one name each")
     if fwhm is not None and fwhm <= 0:
         raise UsageError(f"a resolution of {fwhm:g} km/s is not positive")
-    with page(width):
+    with page(paper.check().width):
         figure = compare_figure(
             chosen,
             names=names,
@@ -158,7 +160,7 @@ def compare(
             between=between,
             title=title,
         )
-    print(save(figure, output, dpi=dpi))
+    print(save(figure, output, dpi=paper.dpi))
     return 0
 
 
@@ -224,7 +226,7 @@ def explain(
             )
             for one, reason in found
         )
-    for path in write_figures(figures, targets, width=config.width, dpi=config.dpi):
+    for path in write_figures(figures, targets, paper=config.paper):
         print(path)
     return 3 if unread else 0
 
@@ -260,8 +262,10 @@ def _predictor(model: str | None) -> Any:
 
 
 def _types_of_labels(spectra: Sequence[Spectra]) -> str:
+    from spectype.draw.spectrum import NO_TYPE
+
     found = [mk.parse(s.get("subclass")[0]).type for s in spectra]
-    return "".join(dict.fromkeys(t for t in found if t)) or "AGM"
+    return "".join(dict.fromkeys(t for t in found if t)) or NO_TYPE
 
 
 def _check_between(between: tuple[float, float] | None) -> None:

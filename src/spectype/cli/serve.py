@@ -23,6 +23,7 @@ def serve(
     port: int = 8642,
     model: str = DEFAULT,
     standards: Path | None = None,
+    store: Path | None = None,
     synthetic: Path | None = None,
     review: Path | None = None,
     blind: Annotated[bool, Parameter(negative="")] = False,
@@ -51,6 +52,8 @@ def serve(
         Model that types files, and draws the distribution along the sequence.
     standards
         Store of labelled library spectra to compare with.
+    store
+        With a run: its store, if it has moved.
     synthetic
         With a store: synthetic spectra (gan sample) to look at side by side with its own.
     review
@@ -81,6 +84,7 @@ def serve(
         print("spectype: whoever reads the network reads the token: http, no TLS", file=sys.stderr)
     opened = open_desk(
         results,
+        store=store,
         synthetic=synthetic,
         review=review,
         model=model,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
+from spectype.draw.canvas import SCREEN, Paper
 from spectype.learn.recipe import TrainConfig
-from spectype.study.recipes import ReferenceConfig
+from spectype.study.recipes import SweepConfig
 
 
 def sweep(
@@ -20,11 +23,12 @@ def sweep(
     split_seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
-    reference: ReferenceConfig = ReferenceConfig(dense=512, epochs=40),  # noqa: B008
+    reference: Annotated[SweepConfig, Parameter(group="Reference network")] = SweepConfig(),  # noqa: B008
+    paper: Annotated[Paper, Parameter(name="*", group="Figure")] = SCREEN,
 ) -> int:
     """Train the study's network over kernels, feature maps and learning rates.
 
-    The study's published figures are drawn beside ours: sweep.png, sweep.svg, sweep.json.
+    The study's published figures are drawn beside ours: sweep.png, .pdf, .svg; sweep.json.
     The study's are of its own test set, split by spectrum; ours are of stars not seen in
     training. Spectra are prepared once; a rerun trains only what is missing.
 
@@ -49,7 +53,9 @@ def sweep(
     threads
         CPU threads; 0 lets torch choose.
     reference
-        What is not varied; smaller than the study's by default (dense 512, 40 epochs).
+        What is not varied.
+    paper
+        Of the figure.
     """
     from spectype.dataset.store import Store
     from spectype.study import sweep as sweeps
@@ -73,7 +79,7 @@ def sweep(
         "dense": reference.dense,
         "input": "one step of 3,500 channels" if reference.as_published else "along wavelength",
     }
-    for line in write_sweeps(points, out, meta=data.meta, about=about):
+    for line in write_sweeps(points, out, meta=data.meta, about=about, paper=paper):
         print(line)
     print(f"figure: {out / 'sweep.png'}")
     return 0

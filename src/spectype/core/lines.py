@@ -51,7 +51,7 @@ class Line:
     def tag(self) -> str:
         """Label with the wavelength where several lines share it: ``He II 4686``, ``Hα``."""
         last = self.name.rsplit(" ", 1)[-1]
-        return f"{self.label} {last}" if last.isdecimal() else self.label
+        return f"{self.label} {last}" if last.isdecimal() and len(last) == 4 else self.label
 
 
 @dataclass(frozen=True, slots=True)

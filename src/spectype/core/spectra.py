@@ -58,6 +58,8 @@ class Spectra:
     >>> spectra = Spectra(wave=wave, flux=flux, ivar=100 * flux, mask=flux < 0)
     >>> spectra[1:], float(spectra.snr()[0])
     (Spectra(2 spectra, 500 pixels, 4000-5000 A), 10.0)
+    >>> spectra.n_pix, spectra.get("object", "a star")
+    (500, ['a star', 'a star', 'a star'])
     """
 
     wave: NDArray[np.float64]

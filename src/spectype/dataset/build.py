@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spectype.core import mk
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import atomic_path, check_writable_folder
+from spectype.core.grid import Medium
 from spectype.core.names import as_text, twins
 from spectype.core.processes import workers_may_start
 from spectype.core.progress import track
@@ -74,7 +75,7 @@ class BuildConfig:
     """
 
     labels: Path | None = None
-    frame: str | None = None
+    frame: Medium | None = None
     columns: str | None = None
     unit: str | None = None
     rest_frame: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _LEAST_COLUMNS = 100  # of wavelengths: fewer are a table of something else
+_SUFFIXES = (".csv", ".parquet")
 _HEAD = 1 << 20  # bytes in which the first line of a CSV ends
 
 
@@ -39,12 +41,14 @@ def wide_table(
 
 def is_wide(path: str | Path) -> bool:
     """Whether a file is such a table: parquet or CSV whose later columns are all wavelengths."""
+    if not os.fspath(path).endswith(_SUFFIXES):
+        return False
     return len(_waves(_names(Path(path)))) >= _LEAST_COLUMNS
 
 
 def _names(path: Path) -> list[str]:
     """Names of the columns; none where it is no table."""
-    if path.suffix not in (".csv", ".parquet") or not path.is_file():
+    if path.suffix not in _SUFFIXES or not path.is_file():
         return []
     if path.suffix == ".csv":
         with path.open("rb") as handle:

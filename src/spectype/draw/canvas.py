@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,7 @@ Width = Literal["one", "two", "screen"]
 #: Widths of one and of two columns of a journal's page [inch]: 88 and 180 mm.
 WIDTHS = {"one": 3.46, "two": 7.09}
 DPI = 160
+_LEAST = 0.7  # of its width a figure keeps in a narrow page, where letters would get too small
 _page: ContextVar[float | None] = ContextVar("page", default=None)
 _BEGINNINGS = (b"\x89PNG", b"%PDF", b"<?xml", b"<svg")  # of files in these formats
 INK, GREY, PALE = "#1c2430", "#6b7480", "#d7dce2"
@@ -64,6 +66,31 @@ _STYLE: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Paper:
+    """How wide figures are drawn, and how fine.
+
+    Parameters
+    ----------
+    width
+        Width of figures: one or two columns of a journal (88, 180 mm), or for the screen.
+    dpi
+        Dots an inch of a PNG, and of what is drawn as pixels in a PDF or SVG.
+    """
+
+    width: Width = "screen"
+    dpi: int = DPI
+
+    def check(self) -> Paper:
+        """Raise `UsageError` now if no figure could be written so."""
+        if not 20 <= self.dpi <= 2400:
+            raise UsageError(f"{self.dpi} dots an inch are not between 20 and 2400")
+        return self
+
+
+SCREEN = Paper()
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the project's style; the user's matplotlib settings return afterwards."""
@@ -92,11 +119,15 @@ def page(width: Width) -> Iterator[None]:
         _page.reset(token)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size [inch], or of the `page`'s width, tied to no window."""
+def new_figure(width: float, height: float, *, panels: int = 1) -> Figure:
+    """An empty figure of this size [inch], or of the `page`'s width, tied to no window.
+
+    Several `panels` side by side cannot be read in one column of a page: they take two.
+    """
     from matplotlib.figure import Figure
 
     if (wanted := _page.get()) is not None:
+        wanted = max(wanted, WIDTHS["two"] if panels > 1 else 0.0)
         # Letters do not shrink, so a narrower figure loses less height than width.
         width, height = wanted, height * min(1.0, wanted / width) ** 0.5
     return Figure(figsize=(width, height), layout="constrained")
@@ -116,9 +147,11 @@ def to_svg(figure: Figure, *, title: str) -> str:
     kept = [part for part in head.split('"') if part]
     pairs = dict(zip([k.strip(" =") for k in kept[0::2]], kept[1::2], strict=False))
     box = pairs.get("viewBox", "0 0 100 100")
+    least = round(_LEAST * 96 * figure.get_figwidth())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="{box}" role="img"><title>{escape(title)}</title>{rest}'
+        f'viewBox="{box}" role="img" style="min-width:{least}px">'
+        f"<title>{escape(title)}</title>{rest}"
     )
 
 
@@ -153,3 +186,39 @@ def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
     with atomic_path(target) as temporary, style():
         figure.savefig(temporary, format=kind, dpi=dpi, metadata=stamp)
     return target
+
+
+def illustrate(
+    draw: Callable[[], Mapping[str, Figure]], folder: Path, *, paper: Paper, prefix: str = ""
+) -> dict[str, str]:
+    """Draw the figures of a page, and write each as .pdf and .svg beside it.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws all of them, by name.
+    folder : Path
+        Where the files go; made if needed.
+    paper : Paper
+        Of the files. The page's own figures are always as wide as a screen has room for.
+    prefix : str
+        Of the files' names.
+
+    Returns
+    -------
+    dict of str to str
+        ``<svg>`` elements for the page, by name.
+    """
+    figures = draw()
+    svgs = {
+        name: to_svg(figure, title=f"{prefix}{name}".replace("-", " "))
+        for name, figure in figures.items()
+    }
+    if paper.check().width != "screen":
+        with page(paper.width):
+            figures = draw()
+    for name, figure in figures.items():
+        for kind in ("svg", "pdf"):
+            save(figure, folder / f"{prefix}{name}.{kind}", dpi=paper.dpi)
+            figure.set_layout_engine("none")  # its parts are in their places: half the time
+    return svgs

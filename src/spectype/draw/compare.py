@@ -13,7 +13,7 @@ from spectype.core.grid import SPEED_OF_LIGHT, log_grid, resample
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
 from spectype.draw.canvas import GREY, INK, new_figure, style
-from spectype.draw.spectrum import draw_lines, draw_telluric, heading
+from spectype.draw.spectrum import NO_TYPE, draw_lines, draw_telluric, heading, optical
 from spectype.surveys.resolution import native_fwhm
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def compare_figure(
     spectra: Sequence[Spectra],
     *,
     names: Sequence[str] | None = None,
-    types: str = "AGM",
+    types: str = NO_TYPE,
     offset: float = 0.0,
     fwhm: float | None = None,
     normalise: bool = False,
@@ -84,7 +84,7 @@ def compare_figure(
             top = figure.add_subplot()
             top.set_xlabel("vacuum wavelength at rest [Å]")
         _draw_curves(top, wave, fluxes, labels, offset=offset)
-        measured = "flux / continuum" if normalise else "flux / median of common range"
+        measured = "flux / continuum" if normalise else "flux / common median"
         top.set_ylabel(f"{measured}\n+ {offset:g} a curve" if offset else measured)
         draw_telluric(top)
         above = draw_lines(top, lines_of(types))
@@ -159,7 +159,7 @@ def _common_range(spectra: Sequence[Spectra], names: Sequence[str]) -> tuple[flo
     if low >= high:
         spans = ", ".join(f"{n} {a:.0f}-{b:.0f}" for n, (a, b) in zip(names, edges, strict=True))
         raise DataError(f"the spectra share no wavelength ({spans})")
-    return low, high
+    return optical(low, high)
 
 
 def _smooth(flux: FloatArray, sigma: float) -> FloatArray:

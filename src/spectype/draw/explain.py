@@ -88,10 +88,10 @@ def explain_figure(
         draw_weight(above, explanation, row=row)
         draw_telluric(above)
         named = sorted(leading_lines(explanation, row, n=_NAMED), key=lambda line: line.wave)
-        draw_lines(above, named, redshift=redshift)
+        over = draw_lines(above, named, redshift=redshift)
         above.tick_params(labelbottom=False)
         above.set_ylabel("flux / median")
-        above.set_title(title or heading(spectrum, redshift=redshift), pad=8)
+        above.set_title(title or heading(spectrum, redshift=redshift), pad=8 + over)
         draw_pull(below, explanation, row=row)
         lowest = below
         if matches:

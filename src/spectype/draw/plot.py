@@ -117,7 +117,7 @@ def _stacked(
             redshift = float(one.get("redshift")[0] or 0.0)
             draw_spectrum(axes, one, between=between, smooth=smooth)
             draw_telluric(axes, named=axes is panels[-1])
-            wanted = likely_types(row) if lines is None else lines
+            wanted = likely_types(row, one) if lines is None else lines
             above = draw_lines(axes, lines_of(wanted), redshift=redshift)
             found = "" if row is None else in_words(row)
             axes.set_title(" · ".join(x for x in (heading(one), found) if x), pad=8 + above)

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 _LABEL_SIZE = 7.0
-_NO_TYPE = "AGM"  # lines to name where no type is known: hydrogen, metals, bands
+NO_TYPE = "AG"  #: Lines to name where no type is known: hydrogen and metals.
+OPTICAL = (3000.0, 10500.0)  #: Angstrom: what is drawn of spectra that go far beyond.
 _NARROW = 5.0  # inch; a figure as narrow has no room for the probabilities
 _NARROW_LETTERS = 48  # of its heading in a line
 _NOISY = 15.0  # below this S/N a smoothed curve is drawn over the pixels
+_NAME_WIDTH = 22.0  # points that the name of a telluric band needs
 _FARTHEST = 4.0  # label widths between a line and its label
 _MERGED = 80.0  # Angstrom; neighbours with one label share it
 
@@ -50,7 +52,8 @@ def spectrum_figure(
     title : str, optional
         Heading; by default made of object, survey, label and S/N.
     types : str, optional
-        Name the lines of these types; empty names none. By default those of the likely types.
+        Name the lines of these types; empty names none. By default those of the
+        likely types, without a prediction of the label's.
     between : (float, float), optional
         Wavelength range [Angstrom].
     redshift : float, optional
@@ -81,7 +84,7 @@ def spectrum_figure(
         z = _redshift(spectrum, redshift)
         draw_spectrum(axes, spectrum, between=between, smooth=smooth)
         draw_telluric(axes)
-        wanted = likely_types(prediction) if types is None else types
+        wanted = likely_types(prediction, spectrum) if types is None else types
         above = draw_lines(axes, lines_of(wanted), redshift=z)
         gaps = _has_gaps(spectrum, axes.get_xlim()) and not narrow
         bad = " (orange below: bad pixels)" if gaps else ""
@@ -120,10 +123,14 @@ def heading(spectrum: Spectra, *, redshift: float = 0.0) -> str:
     return " · ".join(parts)
 
 
-def likely_types(prediction: Mapping[str, Any] | None) -> str:
-    """Types worth naming lines of: the winner and any other with a probability above 0.15."""
+def likely_types(prediction: Mapping[str, Any] | None, spectrum: Spectra) -> str:
+    """Types worth naming lines of: the winner and any other with a probability above 0.15.
+
+    Without a prediction it is the type of the spectrum's label, so that no line is named that
+    the star cannot have.
+    """
     if prediction is None or not prediction.get("type"):
-        return _NO_TYPE
+        return mk.parse(spectrum.get("subclass")[0]).type or NO_TYPE
     others = [t for t in mk.TYPES if (prediction.get(f"p_{t}") or 0.0) > 0.15]
     return "".join(dict.fromkeys([str(prediction["type"]), *others]))
 
@@ -146,7 +153,7 @@ def draw_spectrum(
     spectrum : Spectra
         A batch of one.
     between : (float, float), optional
-        Wavelength range [Angstrom]; that of the good pixels by default.
+        Wavelength range [Angstrom]; by default that of the good pixels, if `OPTICAL`.
     smooth : int
         Running mean over this many pixels drawn over the pixels; 0 decides by the S/N.
     colour : str
@@ -159,7 +166,7 @@ def draw_spectrum(
     if not good.any():
         axes.text(0.5, 0.5, "no good pixel", transform=axes.transAxes, ha="center", color=SECOND)
         return
-    low, high = between or (float(wave[good][0]), float(wave[good][-1]))
+    low, high = between or optical(float(wave[good][0]), float(wave[good][-1]))
     window = (wave >= low) & (wave <= high)
     wave, good = wave[window], good[window]
     flux = np.where(good, spectrum.flux[0][window], np.nan)
@@ -188,15 +195,27 @@ def draw_spectrum(
     _draw_bad(axes, wave, ~good)
 
 
+def optical(first: float, last: float) -> tuple[float, float]:
+    """The part of a range [Angstrom] that is `OPTICAL`; the range itself if none is."""
+    low, high = max(first, OPTICAL[0]), min(last, OPTICAL[1])
+    return (low, high) if low < high else (first, last)
+
+
 def draw_telluric(axes: Axes, *, named: bool = True) -> None:
-    """Shade the bands of the Earth's atmosphere and, if asked, name them."""
+    """Shade the bands of the Earth's atmosphere and, if asked and there is room, name them."""
     low, high = axes.get_xlim()
+    room = _NAME_WIDTH * (high - low) / _points(axes)
+    previous = low
     for name, first, last in TELLURIC:
         if last > low and first < high:
             axes.axvspan(max(first, low), min(last, high), color="#e3edf7", lw=0, zorder=0)
+            middle = (max(first, low) + min(last, high)) / 2
+            if not named or min(middle - previous, 2 * (high - middle)) < room:
+                continue
+            previous = middle
             axes.annotate(
-                name.replace("2", "₂") if named else "",
-                ((max(first, low) + min(last, high)) / 2, 0.0),
+                name.replace("2", "₂"),
+                (middle, 0.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 9),
                 textcoords="offset points",
@@ -219,8 +238,7 @@ def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> f
     """
     low, high = axes.get_xlim()
     visible = [x for x in lines if low < x.wave * (1 + redshift) < high]
-    width = axes.get_window_extent().width / axes.figure.dpi * 72.0  # points
-    gap = 1.25 * _LABEL_SIZE / width * (high - low)
+    gap = 1.25 * _LABEL_SIZE / _points(axes) * (high - low)
     for chosen in (visible, [x for x in visible if x.main]):
         groups = _grouped(chosen)
         if not groups:
@@ -247,6 +265,11 @@ def draw_lines(axes: Axes, lines: Sequence[Line], *, redshift: float = 0.0) -> f
     height = 72.0 * 0.9 * axes.get_window_extent().height / axes.figure.dpi
     longest = max(len(group[0].tag) for group in groups) * 0.6 * _LABEL_SIZE
     return max(0.0, longest - 0.11 * height)
+
+
+def _points(axes: Axes) -> float:
+    """Width of the axes [points]."""
+    return float(axes.get_window_extent().width) / axes.figure.dpi * 72.0
 
 
 def draw_probabilities(axes: Axes, prediction: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
 from spectype.core.grid import Medium
-from spectype.draw.canvas import DPI, Width
+from spectype.draw.canvas import SCREEN, Paper
 
 if TYPE_CHECKING:
     from spectype.core.spectra import Spectra
@@ -41,6 +41,13 @@ class Reading:
     unit: str | None = None
 
 
+# Options of figures and of reading stand together in the help of every verb that has them.
+Output = Annotated[Path | None, Parameter(name=("--output", "-o"), group="Figure")]
+Title = Annotated[str | None, Parameter(group="Figure")]
+OnPaper = Annotated[Paper, Parameter(name="*", group="Figure")]
+AsRead = Annotated[Reading, Parameter(name="*", group="Reading")]
+
+
 @dataclass(frozen=True)
 class FigureConfig:
     """What every figure of one spectrum can be told.
@@ -53,20 +60,17 @@ class FigureConfig:
         Model that types the spectra: a name or a folder.
     title
         Heading; by default object, survey, label and S/N.
-    width
-        Width of the figure: one or two columns of a journal (88, 180 mm), or for the screen.
-    dpi
-        Dots an inch of a PNG.
+    paper
+        How wide and how fine.
     reading
         What is said of the files.
     """
 
-    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None
+    output: Output = None
     model: str | None = None
-    title: str | None = None
-    width: Width = "screen"
-    dpi: int = DPI
-    reading: Annotated[Reading, Parameter(name="*")] = Reading()
+    title: Title = None
+    paper: OnPaper = SCREEN
+    reading: AsRead = Reading()
 
 
 def read_one_by_one(name: str, reading: Reading) -> list[tuple[str, Spectra]]:
@@ -134,19 +138,15 @@ def figure_names(names: Sequence[str], output: Path | None) -> list[Path]:
     return targets
 
 
-def write_figures(
-    figures: Iterator[Any], targets: Sequence[Path], *, width: Width = "screen", dpi: int = DPI
-) -> list[Path]:
+def write_figures(figures: Iterator[Any], targets: Sequence[Path], *, paper: Paper) -> list[Path]:
     """Write each figure to its target, or all into the pages of the one PDF they share.
 
-    The figures are made one by one as they are written, so that `width` holds for each.
+    The figures are made one by one as they are written, so that the width holds for each.
     """
     from spectype.draw.canvas import page
 
-    if not 20 <= dpi <= 2400:
-        raise UsageError(f"{dpi} dots an inch are not between 20 and 2400")
-    with page(width):
-        return _write(figures, targets, dpi)
+    with page(paper.check().width):
+        return _write(figures, targets, paper.dpi)
 
 
 def _write(figures: Iterator[Any], targets: Sequence[Path], dpi: int) -> list[Path]:

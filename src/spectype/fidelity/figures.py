@@ -135,7 +135,7 @@ def distance_figure(space: Mapping[str, FloatArray]) -> Figure:
              "copies": ("copies of training spectra", GREY, (0, (3, 2)))}  # fmt: skip
     unit = float(np.median(pairwise(space["test"]))) or 1.0
     with style():
-        figure = new_figure(8.6, 2.9)
+        figure = new_figure(8.6, 2.9, panels=2)
         left, right = figure.subplots(1, 2)
         for name, (label, colour, dash) in kinds.items():
             near = np.sort(distances(space[name], space["train"]).min(axis=1)) / unit
@@ -175,7 +175,7 @@ def neighbour_figure(c: Comparison, space: Mapping[str, FloatArray]) -> Figure:
     low, high = _ZOOM[c.type]
     near = (c.bin_wave > low) & (c.bin_wave < high)
     with style():
-        figure = new_figure(10.0, 2.15 * n + 0.7)
+        figure = new_figure(10.0, 2.15 * n + 0.7, panels=2)
         grid = figure.subplots(n, 2, sharex=True, squeeze=False)
         for column, picks in enumerate(columns):
             for row, pick in enumerate(picks):
@@ -227,7 +227,7 @@ def width_figure(
     place = {name: i for i, name in enumerate(WIDTHS[type])}
     rng = np.random.default_rng(0)
     with style():
-        figure = new_figure(10.0, 3.1)
+        figure = new_figure(10.0, 3.1, panels=len(scores))
         for axes, score in zip(figure.subplots(1, len(scores)), scores, strict=True):
             shown = []
             for x, (kind, colour) in enumerate((("real", ACCENT), ("synthetic", SECOND))):
@@ -257,7 +257,7 @@ def ratio_figure(scores: Sequence[RatioScore], ratios: Mapping[str, FloatArray])
     """Ratios of lines against the subclass."""
     place = {name: 1 + i for i, name in enumerate(RATIOS)}
     with style():
-        figure = new_figure(10.0, 3.2)
+        figure = new_figure(10.0, 3.2, panels=len(scores))
         row = figure.subplots(1, len(scores), squeeze=False)[0]
         for axes, score in zip(row, scores, strict=True):
             for kind, colour, size, alpha in (("synthetic", SECOND, 2.6, 0.4),
@@ -284,7 +284,9 @@ def correlation_figure(found: Correlations) -> Figure:
     n = len(found.names)
     short = [name.split(" 4640")[0] for name in found.names]
     with style():
-        figure = new_figure(10.0, 3.6)
+        figure = new_figure(10.0, 4.2, panels=3)
+        # The panels are square, and constrained layout clips where it has less than that.
+        figure.set_figheight((figure.get_figwidth() - 0.6) / len(panels) + 1.05)
         for k, (axes, (title, table)) in enumerate(zip(figure.subplots(1, 3), panels, strict=True)):
             axes.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1)
             for i, j in np.ndindex(n, n):
@@ -306,7 +308,7 @@ def embedding_figure(c: Comparison) -> Figure:
     real: list[Any] = [c.others_train, c.others_test, c.train, c.test]
     fit = Components(n=4).fit(np.concatenate([g.bins for g in real]))
     with style():
-        figure = new_figure(8.6, 3.9)
+        figure = new_figure(8.6, 3.9, panels=2)
         for axes, (a, b) in zip(figure.subplots(1, 2), ((0, 1), (2, 3)), strict=True):
             for group in real[:2]:
                 xy = fit.transform(group.bins)

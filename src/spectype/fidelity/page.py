@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import spectype
 from spectype.core.files import check_writable_folder, write_json, write_text
-from spectype.draw.canvas import to_svg
+from spectype.draw.canvas import SCREEN, Paper, illustrate
 from spectype.draw.html import DASH, contents, document, facts, figure, number, pair, table
 from spectype.fidelity import figures
 from spectype.fidelity.distances import Copying, Coverage, Spread
@@ -32,8 +33,9 @@ def write_page(
     *,
     title: str,
     about: Mapping[str, Any],
+    paper: Paper = SCREEN,
 ) -> Path:
-    """Write fidelity.json, fidelity.html and figures/*.svg.
+    """Write fidelity.json, fidelity.html and figures/ as PDF and SVG.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def write_page(
         Heading.
     about : mapping
         Printed as a list at the end.
+    paper : Paper
+        Width and resolution of the figures' files.
 
     Returns
     -------
@@ -58,10 +62,10 @@ def write_page(
     sections, data = [], []
     for compared, found, evidence in judged:
         answers = verdicts(found)
-        svgs = {}
-        for name, drawn in figures.draw_all(compared, found, evidence).items():
-            svgs[name] = to_svg(drawn, title=f"{found.type} stars: {name}")
-            write_text(target / "figures" / f"{found.type}-{name}.svg", svgs[name])
+        svgs = illustrate(
+            partial(figures.draw_all, compared, found, evidence), target / "figures",
+            paper=paper, prefix=f"{found.type}-",
+        )  # fmt: skip
         sections.append((found, answers, svgs))
         answered = [{"question": v.question, "state": v.state, "text": v.text} for v in answers]
         data.append({**found.to_data(), "verdicts": answered})

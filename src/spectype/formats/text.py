@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class _Lines:
 
     before: list[tuple[int, str]] = field(default_factory=list)
     table: list[tuple[int, str]] = field(default_factory=list)
-    cells: list[list[str]] = field(default_factory=list)  # of the table
+    cells: list[list[str]] = field(default_factory=list)  # of the table, where they were needed
+    values: NDArray[np.float64] | None = None  # of a table of nothing but numbers
     comments: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -72,7 +74,7 @@ def read_block(source: Source) -> Block:
     """
     lines, shape = _find_table(source)
     cells = lines.cells
-    values = _numbers(cells, lines, shape, source)
+    values = _numbers(cells, lines, shape, source) if lines.values is None else lines.values
     rows = slice(1 if _is_count(values) else 0, None)
     values, cells = values[rows], cells[rows]
     if values.shape[0] < 2 or values.shape[1] - len(shape.words) < 2:
@@ -118,10 +120,12 @@ def _find_table(source: Source) -> tuple[_Lines, _Shape]:
             lines.comments.append(stripped)
             lines.before.append((at, stripped))
         elif stripped:
-            rows.append((at, line.partition(" #")[0].strip("\r\n ")))
+            rows.append((at, (line.partition(" #")[0] if "#" in line else line).strip("\r\n ")))
     if not rows:
         raise source.fail("holds no table: comments or blank lines only", remedy=_EXPECTED)
     shape = _shape_of([line for _, line in rows])
+    if _is_plain(lines, rows, shape):
+        return lines, shape
     cells = [shape.dialect.cells(line) for _, line in rows]
     numeric = [shape.are_numbers(row) for row in cells]
     if not any(numeric):
@@ -142,8 +146,44 @@ def _find_table(source: Source) -> tuple[_Lines, _Shape]:
     if len(lines.table) < last - first:
         lines.notes.append(f"{last - first - len(lines.table)} repeated lines of names left out")
     if last < len(rows):
-        lines.notes.append(f"{len(rows) - last} lines after the table left out")
+        lines.notes.append(_after(len(rows) - last))
     return lines, shape
+
+
+def _is_plain(lines: _Lines, rows: list[tuple[int, str]], shape: _Shape) -> bool:
+    """Whether all from the first line of numbers to the last are such lines, of one width.
+
+    Nearly all files are so. Their numbers then go to `lines` at once, which takes a third of the
+    time of asking each line what it is.
+    """
+    dialect = shape.dialect
+    if shape.words or dialect.comma or dialect.separator == "|":
+        return False
+    ends = []
+    for order in (rows, rows[::-1]):
+        found = (i for i, (_, line) in enumerate(order) if shape.are_numbers(dialect.cells(line)))
+        ends.append(next(found, None))
+    if None in ends:
+        return False
+    first, last = int(ends[0] or 0), len(rows) - int(ends[1] or 0)
+    parted = [line.split(dialect.separator) for _, line in rows[first:last]]
+    if len(parted) < 2 or set(map(len, parted)) != {shape.width}:
+        return False
+    try:
+        values = np.array(list(map(float, chain.from_iterable(parted)))).reshape(len(parted), -1)
+    except ValueError:
+        return False
+    if not np.isfinite(values).any(axis=1).all():
+        return False
+    lines.table, lines.values = rows[first:last], values
+    lines.before = sorted(lines.before + rows[:first])
+    if last < len(rows):
+        lines.notes.append(_after(len(rows) - last))
+    return True
+
+
+def _after(count: int) -> str:
+    return f"{count} lines after the table left out"
 
 
 def _shape_of(lines: list[str]) -> _Shape:

@@ -68,7 +68,7 @@ class GanConfig:
     batch: int = 3
     noise: int = 900
     learning_rate: float = 1e-4
-    batch_norm: str = "before"
+    batch_norm: Literal["before", "after", "none"] = "before"
     faults: tuple[str, ...] = ()
     resolving_power: float = 1800.0
     validation: float = 0.1

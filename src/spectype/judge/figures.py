@@ -204,7 +204,7 @@ def training_figure(log: Sequence[Mapping[str, Any]]) -> Figure:
     """Accuracy and loss of training and validation against the epoch."""
     epoch = [row["epoch"] for row in log]
     with style():
-        figure = new_figure(8.6, 2.9)
+        figure = new_figure(8.6, 2.9, panels=2)
         pair = figure.subplots(1, 2)
         for axes, quantity in zip(pair, ("accuracy", "loss"), strict=True):
             for part, colour in (("train", GREY), ("validation", ACCENT)):
@@ -212,6 +212,7 @@ def training_figure(log: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(
                     epoch, values, color=colour, label="training" if part == "train" else part
                 )
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_xlabel("epoch")
             axes.set_ylabel(quantity)
             axes.grid()

@@ -259,9 +259,11 @@ def _subclass(s: Scores, figures: Mapping[str, str]) -> str:
         if c.n
     ]  # fmt: skip
     head = ("type", "spectra", "stars", "mean |Δ|", "median |Δ|", "bias", "≤ 1", "≤ 2")
+    without = ", ".join(name for name, c in s.subclass_by_type.items() if not c.n)
+    note = f" No test star of {without} has a labelled subclass to compare." if without else ""
     return (
         "<p>Differences of the decimal subclass, predicted minus true, in subclasses; from F9 "
-        "to G0 is one. A positive bias is a type too late.</p>"
+        f"to G0 is one. A positive bias is a type too late.{note}</p>"
         + pair(
             table(head, rows, caption="≤ 1, ≤ 2: shares within so many subclasses.", colours=True),
             figure(figures, "subclass", "Predicted against true subclass."),

@@ -14,7 +14,7 @@ from spectype.core.errors import DataError, UsageError
 from spectype.core.files import check_writable_folder, write_json, write_text
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
-from spectype.draw.canvas import new_figure, style, to_svg
+from spectype.draw.canvas import SCREEN, Paper, illustrate, new_figure, style, to_svg
 from spectype.draw.spectrum import draw_lines, draw_spectrum, draw_telluric
 from spectype.judge import figures, page
 from spectype.judge.method_scores import score_methods
@@ -50,8 +50,9 @@ def write_report(
     baselines: pl.DataFrame | None = None,
     stress: pl.DataFrame | None = None,
     strangers: pl.DataFrame | None = None,
+    paper: Paper = SCREEN,
 ) -> Scores:
-    """Score predictions and write report.json, report.html and figures/*.svg.
+    """Score predictions and write report.json, report.html and figures/ as PDF and SVG.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def write_report(
         The same spectra under worse conditions, as `stress.run_stress` gives it.
     strangers : polars.DataFrame, optional
         What is said of spectra of no normal stars, as `strangers.run_strangers` gives it.
+    paper : Paper
+        Width and resolution of the figures' files.
 
     Returns
     -------
@@ -101,10 +104,9 @@ def write_report(
     details = {str(k): v for k, v in (about or {}).items()}
     details.setdefault("spectype", spectype.__version__)
     details.setdefault("written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
-    drawn = draw_figures(scores, predictions, log=log)
-    svgs = {name: to_svg(figure, title=name.replace("-", " ")) for name, figure in drawn.items()}
-    for name, svg in svgs.items():
-        write_text(target / "figures" / f"{name}.svg", svg)
+    svgs = illustrate(
+        lambda: draw_figures(scores, predictions, log=log), target / "figures", paper=paper
+    )
     data = {"title": title, "about": details, **scores.to_data()}
     if methods:
         data["baselines"] = [method.to_data() for method in methods]

@@ -27,6 +27,15 @@ def mean_text(value: Mean) -> str:
     return estimate(mean, ends(low, high))
 
 
+def percent(share: float) -> str:
+    """A share, however small, with two digits that count.
+
+    >>> percent(0.000059), percent(0.123), percent(0.0)
+    ('0.0059 %', '12 %', '0 %')
+    """
+    return f"{np.format_float_positional(100 * share, precision=2, fractional=False, trim='-')} %"
+
+
 def interval(value: Share) -> str:
     """The interval of a share."""
     return ends(value.low, value.high, ".3f")

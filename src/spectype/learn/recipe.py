@@ -179,12 +179,12 @@ class TrainConfig:
     test: float = 0.2
     leave_out: tuple[str, ...] = ()
     patience: int = 25
-    keep: str = "last"
+    keep: Literal["last", "error", "loss"] = "last"
     label_spread: float = 1.0
     seed: int = 1
     split_seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 0
 
 

@@ -21,6 +21,9 @@ _KINDS = {
     "galaxy": "GALAXY",
     "quasar": "QSO",
 }
+#: Probabilities of far types below about this are the network's caution, not the stars': fitted on
+#: simulated stars of S/N 3-20 (recipes/tail_floor.py: 0.38 for O, 0.04 for B).
+FLOOR = 0.1
 EVEN_KINDS = 13  #: kinds that training drew evenly
 
 
@@ -40,7 +43,7 @@ def shares(table: Path | None = None) -> dict[str, float]:
     return found | {k: weights[v] / total for k, v in _KINDS.items() if weights.get(v)}
 
 
-def shifted(types: Floats, prevalence: Mapping[str, float]) -> Floats:
+def shifted(types: Floats, prevalence: Mapping[str, float], *, floor: float = 0.0) -> Floats:
     """Probabilities of types where types occur as often as they do.
 
     Parameters
@@ -49,6 +52,8 @@ def shifted(types: Floats, prevalence: Mapping[str, float]) -> Floats:
         Probabilities of a model whose training drew all types evenly.
     prevalence : mapping
         Share of each type.
+    floor : float
+        Of `believed`; 0 takes the probabilities as they are.
 
     Returns
     -------
@@ -58,9 +63,16 @@ def shifted(types: Floats, prevalence: Mapping[str, float]) -> Floats:
     ----------
     Saerens, Latinne & Decaestecker (2002, Neural Computation 14, 21), eq. 2.4.
     """
-    raw = np.nan_to_num(types) * np.array([prevalence.get(t, 0.0) for t in mk.TYPES])
+    raw = believed(np.nan_to_num(types), floor) * np.array(
+        [prevalence.get(t, 0.0) for t in mk.TYPES]
+    )
     total = raw.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(raw, total, out=np.zeros_like(raw), where=total > 0))
+
+
+def believed(p: Any, floor: float) -> Any:
+    """A probability, array or expression, without the caution that a small one holds."""
+    return p * p / (p + (floor + 1e-30))
 
 
 def shifted_kind(probability: Floats, share: float) -> Floats:

@@ -14,7 +14,7 @@ from spectype.core import mk
 from spectype.core.errors import DataError, UsageError
 from spectype.core.flags import Flag
 from spectype.core.sky import identify
-from spectype.mine.prevalence import purity, shifted, shifted_kind
+from spectype.mine.prevalence import FLOOR, believed, purity, shifted, shifted_kind
 from spectype.mine.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def rank(
     prevalence: Mapping[str, float],
     cuts: Cuts,
     n: int,
+    floor: float = FLOOR,
 ) -> pl.DataFrame:
     """The `n` likeliest stars.
 
@@ -79,6 +80,8 @@ def rank(
         What is left out.
     n : int
         Stars.
+    floor : float
+        Of `prevalence.believed`: the caution of the model that typed them.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def rank(
         & (pl.col("snr").fill_null(0.0) >= cuts.min_snr)
         & (pl.col("p_star") >= cuts.min_p_star)
     )
-    bound = usable.with_columns(_bound(question, prevalence).alias("_bound"))
+    bound = usable.with_columns(_bound(question, prevalence, floor).alias("_bound"))
     best = bound.filter(pl.col("_bound") > 0).top_k(min(20 * n, _MOST), by="_bound")
     found = best.collect(engine="streaming")
     if not len(found):
@@ -104,7 +107,7 @@ def rank(
             f"no row can be {question.name}", remedy="loosen the cuts (--min-snr, --cut)"
         )
     exposures = _with_exposures(usable, found.drop("_bound"))
-    return _stars(exposures, score(exposures, question, prevalence), n)
+    return _stars(exposures, score(exposures, question, prevalence, floor), n)
 
 
 def _complete(frame: pl.LazyFrame, question: Wanted) -> pl.LazyFrame:
@@ -131,13 +134,16 @@ def _complete(frame: pl.LazyFrame, question: Wanted) -> pl.LazyFrame:
     return frame.with_columns(pl.col("p_star").fill_null(0.0))
 
 
-def _bound(question: Wanted, prevalence: Mapping[str, float]) -> pl.Expr:
+def _bound(question: Wanted, prevalence: Mapping[str, float], floor: float) -> pl.Expr:
     """A number a row that no score exceeds, as an expression that can be streamed."""
     import polars as pl
 
     if question.kind is not None:
         return pl.col("kind_probability") * (pl.col("kind") == question.kind)
-    raw = {t: pl.col(f"p_{t}").fill_null(0.0) * prevalence.get(t, 0.0) for t in mk.TYPES}
+    raw = {
+        t: believed(pl.col(f"p_{t}").fill_null(0.0), floor) * prevalence.get(t, 0.0)
+        for t in mk.TYPES
+    }
     total = pl.sum_horizontal(list(raw.values()))
     if question.disagree:
         # No probability of the survey's type: it names none of the seven.
@@ -148,7 +154,9 @@ def _bound(question: Wanted, prevalence: Mapping[str, float]) -> pl.Expr:
     return inside / total * pl.col("p_star")
 
 
-def score(table: pl.DataFrame, question: Wanted, prevalence: Mapping[str, float]) -> Floats:
+def score(
+    table: pl.DataFrame, question: Wanted, prevalence: Mapping[str, float], floor: float
+) -> Floats:
     """Probability of what is wanted, shape (n,), at its prevalence and times that of a star."""
     if question.kind is not None:
         share = prevalence.get(question.kind)
@@ -157,7 +165,8 @@ def score(table: pl.DataFrame, question: Wanted, prevalence: Mapping[str, float]
             log.info("how often %s occurs is not known: its own probability counts", question.kind)
             return np.asarray(own, dtype=np.float64)
         return shifted_kind(own, share)
-    types = shifted(table.select([f"p_{t}" for t in mk.TYPES]).to_numpy(), prevalence)
+    given = table.select([f"p_{t}" for t in mk.TYPES]).to_numpy()
+    types = shifted(given, prevalence, floor=floor)
     star = table["p_star"].to_numpy()
     if question.disagree:
         column = table["survey_type"].fill_null("").to_list()

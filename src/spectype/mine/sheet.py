@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +82,8 @@ def _page(stars: Sequence[tuple[Mapping[str, Any], Spectra, Match | None]], type
         grid = figure.add_gridspec(len(stars), 2, width_ratios=[1.6, 1.0])
         for number, (row, spectrum, match) in enumerate(stars):
             blue, whole = (figure.add_subplot(grid[number, i]) for i in (0, 1))
-            blue.set_title(_heading(row), pad=28, size=8.5)
-            _draw(blue, spectrum, match, row, between=BLUE, types=types)
+            above = _draw(blue, spectrum, match, row, between=BLUE, types=types)
+            blue.set_title(_heading(row), pad=6 + above, size=8.5)
             _draw(whole, spectrum, None, row, between=WHOLE, types="")
             whole.set_title(_second(row), pad=2, size=7.5, color=GREY)
         figure.supxlabel("vacuum wavelength [Å]", size=8.5)
@@ -100,7 +99,8 @@ def _draw(
     *,
     between: tuple[float, float],
     types: str,
-) -> None:
+) -> float:
+    """Draw a spectrum over its standard; how far labels reach over the axes [points]."""
     draw_spectrum(axes, spectrum, between=between)
     if match is not None:
         low, high = axes.get_ylim()
@@ -113,8 +113,10 @@ def _draw(
             xycoords="axes fraction", size=6.5, color=SECOND,
         )  # fmt: skip
     z = spectrum.get("redshift")[0]
-    named = [replace(line, label=line.name) for line in lines_of(types, between=between)]
-    draw_lines(axes, named, redshift=float(z) if z is not None and abs(float(z)) < 0.01 else 0.0)
+    named = lines_of(types, between=between)
+    return draw_lines(
+        axes, named, redshift=float(z) if z is not None and abs(float(z)) < 0.01 else 0.0
+    )
 
 
 def _heading(row: Mapping[str, Any]) -> str:

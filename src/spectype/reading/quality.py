@@ -15,7 +15,7 @@ Bools = NDArray[np.bool_]
 # A gap filled with one value, as 0 or the 0.0001 of the Indo-US library: so many pixels and so many
 # Angstrom of exactly the same flux, below this share of the median. A real continuum that was
 # rounded may repeat itself, too, but not so far down.
-_FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
+FILL_PIXELS, _FILL_SPAN, _FILL_LEVEL = 8, 5.0, 0.05
 _NO_VALUE = np.array([
     99, 99.9, 99.99, 999, 999.9, 999.99, 9999, 9999.99, 99999, 999999, 32768, 1e10, 1e20, 1e30,
     1e31, 1e37, 1e38, 9.969209968386869e36,
@@ -186,7 +186,7 @@ def sentinels(flux: Floats) -> Bools:
     return found
 
 
-def filled(wave: Floats, flux: Floats, good: Bools) -> Bools:
+def filled(wave: NDArray[Any], flux: NDArray[Any], good: Bools) -> Bools:
     """Which pixels of `flux` (n_spec, n_pix) belong to a gap that was filled with one value."""
     found = np.zeros(flux.shape, dtype=bool)
     for i, row in enumerate(flux):
@@ -196,7 +196,7 @@ def filled(wave: Floats, flux: Floats, good: Bools) -> Bools:
         low = row < _FILL_LEVEL * np.median(np.abs(row[usable]))
         starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
         ends = np.append(starts[1:], row.size)
-        long = (ends - starts >= _FILL_PIXELS) & (wave[ends - 1] - wave[starts] >= _FILL_SPAN)
+        long = (ends - starts >= FILL_PIXELS) & (wave[ends - 1] - wave[starts] >= _FILL_SPAN)
         found[i] = np.repeat(long & low[starts], ends - starts)
     return found
 

@@ -25,11 +25,10 @@ from spectype.learn import checkpoint
 from spectype.refine import neural, simulator
 from spectype.refine.atlas import STARS
 from spectype.refine.check import check
-from spectype.refine.curve import draw_curve
 from spectype.refine.lessons import Lessons, Picks, lessons
 from spectype.refine.networks import Drawing
 from spectype.refine.simulator import RefinedGenerator
-from spectype.refine.watch import Watch
+from spectype.refine.watch import Watch, draw_curve
 
 log = logging.getLogger("spectype")
 FORMAT = 1  #: of the training; a checkpoint of another one does not resume

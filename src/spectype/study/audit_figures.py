@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from spectype.core import mk
 from spectype.core.lines import LINES
-from spectype.draw.canvas import ACCENT, GREY, INK, PALE, SECOND, new_figure, style
+from spectype.draw.canvas import ACCENT, GREY, INK, SECOND, new_figure, style
+from spectype.draw.spectrum import draw_lines
 from spectype.judge.metrics import Share
 from spectype.study.audit import Audit
 from spectype.study.audit_scores import HONEST, KEPT_OUT, PLAIN, RARE, STUDY, Case
@@ -55,7 +56,7 @@ def score_figure(cases: Mapping[str, Case]) -> Figure:
                           textcoords="offset points", ha="center", color=INK)  # fmt: skip
         axes.set_yticks(range(len(rows)), [f"{what}\n{of}" for what, of, *_ in rows], size=8)
         axes.set_ylim(len(rows) - 0.5, -0.7)
-        axes.set_xlim(0, 1.03)
+        axes.set_xlim(-0.02, 1.03)
         axes.set_xlabel("score of the O class, with 95 % interval over stars")
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
@@ -107,22 +108,17 @@ def spectra_figure(audit: Audit) -> Figure:
     with style():
         figure = new_figure(8.6, 3.6)
         axes = figure.add_subplot()
-        level = 0.0
+        level = room = 0.0
         for (colour, group), name in zip(groups, ("real", "synthetic")):
             # Samples of a short training are noise: they need more room than spectra.
-            room = max([0.3, *(5 * float(np.nanstd(flux[inside])) for flux in group)])
+            before, room = room, max([0.3, *(5 * float(np.nanstd(f[inside])) for f in group)])
             for number, flux in enumerate(group):
-                level -= room
+                level -= max(room, before) if number == 0 else room
                 axes.plot(wave[inside], flux[inside] - 1 + level, color=colour, lw=0.8)
                 if number == 0:
                     axes.text(_REGION[1] + 8, level, name, color=colour, size=8.5, va="center")
-        for name in _MARKED:
-            if name in LINES:
-                axes.axvline(LINES[name].wave, color=PALE, lw=0.8, zorder=0)
-                axes.annotate(name, (LINES[name].wave, 1), xycoords=("data", "axes fraction"),
-                              xytext=(2, -2), textcoords="offset points", rotation=90, va="top",
-                              size=6.5, color=GREY)  # fmt: skip
         axes.set(xlim=(_REGION[0], _REGION[1] + 70), ylim=(level - 0.6 * room, 0.25))
+        draw_lines(axes, sorted(map(LINES.__getitem__, _MARKED), key=lambda line: line.wave))
         axes.set_xlabel("vacuum wavelength at rest [Å]")
         axes.set_ylabel("flux over its broad shape, set apart")
         axes.set_yticks([])

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectype.core.files import write_json, write_text
-from spectype.draw.canvas import to_svg
+from spectype.draw.canvas import SCREEN, Paper, illustrate
 from spectype.draw.html import DASH, contents, document, facts, figure, pair, table
 from spectype.judge.metrics import Share
 from spectype.judge.scores import plain
-from spectype.judge.wording import interval, share_text
+from spectype.judge.wording import interval, percent, share_text
 from spectype.study.audit import Audit
 from spectype.study.audit_figures import matrix_figure, score_figure, spectra_figure
 from spectype.study.audit_scores import (
@@ -26,6 +26,9 @@ from spectype.study.audit_scores import (
     Case,
     at_prevalence,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TITLE = "Two scores for one classifier of O stars"
 TITLES = {
@@ -44,18 +47,16 @@ SHORT = {
 }
 
 
-def write_audit(audit: Audit, folder: Path, *, about: Mapping[str, Any]) -> Path:
-    """Write audit.json, audit.html and figures/*.svg; returns the page's path."""
+def write_audit(
+    audit: Audit,
+    folder: Path,
+    *,
+    about: Mapping[str, Any],
+    paper: Paper = SCREEN,
+) -> Path:
+    """Write audit.json, audit.html and figures/ as PDF and SVG; returns the page's path."""
     cases = audit.cases
-    drawn = {
-        "scores": score_figure(cases),
-        "matrix-study": matrix_figure(cases[STUDY].confusion, by_columns=True),
-        "matrix-honest": matrix_figure(cases[HONEST].confusion, by_columns=False),
-        "spectra": spectra_figure(audit),
-    }
-    svgs = {name: to_svg(made, title=name.replace("-", " ")) for name, made in drawn.items()}
-    for name, svg in svgs.items():
-        write_text(folder / "figures" / f"{name}.svg", svg)
+    svgs = illustrate(lambda: _draw(audit), folder / "figures", paper=paper)
     data = {name: plain(asdict(case)) for name, case in cases.items()}
     write_json(
         folder / "audit.json",
@@ -64,6 +65,16 @@ def write_audit(audit: Audit, folder: Path, *, about: Mapping[str, Any]) -> Path
     page = folder / "audit.html"
     write_text(page, render(audit, svgs, about=about))
     return page
+
+
+def _draw(audit: Audit) -> dict[str, Figure]:
+    cases = audit.cases
+    return {
+        "scores": score_figure(cases),
+        "matrix-study": matrix_figure(cases[STUDY].confusion, by_columns=True),
+        "matrix-honest": matrix_figure(cases[HONEST].confusion, by_columns=False),
+        "spectra": spectra_figure(audit),
+    }
 
 
 def render(audit: Audit, figures: Mapping[str, str], *, about: Mapping[str, Any]) -> str:
@@ -270,14 +281,14 @@ def _prevalence(case: Case) -> str:
     if not alarms.value > 0:
         return (
             f"<p>{text}: too few other stars to know how often it errs. The share of true O stars "
-            f"among those called O is at least {worst:.2%}; nothing bounds it from above.</p>"
+            f"among those called O is at least {percent(worst)}; nothing bounds it from above.</p>"
         )
-    upper = (
-        f"{at_prevalence(recall, alarms.low):.1%}" if alarms.low > 0 else "an unknown upper bound"
-    )
+    most = at_prevalence(recall, alarms.low) if alarms.low > 0 else 0.0
+    upper = percent(most) if most else "an unknown upper bound"
+    there = percent(at_prevalence(recall, alarms.value))
     return (
         f"<p>{text}; at that rate the share of true O stars among those called O would be "
-        f"{at_prevalence(recall, alarms.value):.2%} ({worst:.2%} to {upper} within the interval). "
+        f"{there} ({percent(worst)} to {upper} within the interval). "
         "A list of candidates for the eye, not a catalogue.</p>"
     )
 

@@ -57,6 +57,22 @@ class ReferenceConfig:
             raise UsageError("filters must be one to eight positive numbers")
 
 
+@dataclass(frozen=True)
+class SweepConfig(ReferenceConfig):
+    """What a sweep does not vary; smaller than the study's.
+
+    Parameters
+    ----------
+    dense : int
+        Units of the dense layer; the study had 11,500.
+    epochs : int
+        Passes over the training spectra; the study had 140.
+    """
+
+    dense: int = 512
+    epochs: int = 40
+
+
 def _build(config: ReferenceConfig, wave: NDArray[np.float64]) -> nn.Module:
     from spectype.study.network import ReferenceNetwork
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spectype.core.files import write_json
-from spectype.draw.canvas import ACCENT, SECOND, new_figure, save, style
+from spectype.draw.canvas import (
+    ACCENT,
+    FORMATS,
+    SCREEN,
+    SECOND,
+    Paper,
+    new_figure,
+    page,
+    save,
+    style,
+)
 from spectype.judge import metrics
 from spectype.judge.scores import plain
 
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
 
     from spectype.study.sweep import Point
 
+_SMALL = 7.5  # points, of the footnote
+_LETTERS = 72.0 / (0.58 * _SMALL)  # of it in an inch
 NOTE = "Study: its own test set, split by spectrum. Ours: stars not seen in training."
 
 
@@ -36,9 +49,14 @@ def stars_tested(run: str | Path, meta: pl.DataFrame) -> int:
 
 
 def write_sweeps(
-    points: Sequence[Point], folder: Path, *, meta: pl.DataFrame, about: dict[str, Any]
+    points: Sequence[Point],
+    folder: Path,
+    *,
+    meta: pl.DataFrame,
+    about: dict[str, Any],
+    paper: Paper = SCREEN,
 ) -> list[str]:
-    """Write sweep.json, sweep.png and sweep.svg; returns the table as lines.
+    """Write sweep.json and the figure as PDF, SVG and PNG; returns the table as lines.
 
     Parameters
     ----------
@@ -50,14 +68,17 @@ def write_sweeps(
         Of the store: ``row`` and ``type``.
     about : dict
         What is said under the figure.
+    paper : Paper
+        Width and resolution of the figure.
     """
     shares = [_share(point, meta) for point in points]
     rows = [{**asdict(p), "low": s.low, "high": s.high, "stars": s.n_stars}
             for p, s in zip(points, shares, strict=True)]  # fmt: skip
     write_json(folder / "sweep.json", {"about": about, "note": NOTE, "points": plain(rows)})
-    figure = sweep_figure(points, shares, about=about)
-    for suffix in (".png", ".svg"):
-        save(figure, folder / f"sweep{suffix}")
+    with page(paper.check().width):
+        figure = sweep_figure(points, shares, about=about)
+    for kind in FORMATS:
+        save(figure, folder / f"sweep.{kind}", dpi=paper.dpi)
     lines = [f"{'':14}{'value':>8}{'study':>9}{'ours':>8}   95 % interval"]
     for p, s in zip(points, shares, strict=True):
         ours = f"{p.accuracy:8.4f}   {s.low:.3f}-{s.high:.3f}" if s.n_stars else "  diverged"
@@ -79,7 +100,7 @@ def sweep_figure(
 
     names = list(dict.fromkeys(p.sweep for p in points))
     with style():
-        figure = new_figure(3.1 * len(names) + 0.6, 3.2)
+        figure = new_figure(3.1 * len(names) + 0.6, 3.6, panels=len(names))
         panels = np.atleast_1d(figure.subplots(1, len(names), sharey=True))
         for axes, name in zip(panels, names, strict=True):
             here = [(p, s) for p, s in zip(points, shares, strict=True) if p.sweep == name]
@@ -100,7 +121,8 @@ def sweep_figure(
             axes.set_ylim(0, 1)
             axes.grid(axis="y")
         panels[0].set_ylabel("accuracy over seven types")
-        panels[0].legend(loc="lower left")
-        said = ", ".join(f"{k} {v}" for k, v in about.items())
-        figure.supxlabel(f"{NOTE}\nOurs: {said}.", size=7.5)
+        panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderpad=0)
+        said = [NOTE, "Ours: " + ", ".join(f"{k} {v}" for k, v in about.items()) + "."]
+        letters = int(figure.get_figwidth() * _LETTERS)
+        figure.supxlabel("\n".join(fill(line, letters) for line in said), size=_SMALL)
     return figure

@@ -25,6 +25,7 @@ from spectype.formats.fastfits import (
 )  # fmt: skip
 from spectype.formats.slowfits import open_fits
 from spectype.formats.source import Source
+from spectype.reading.quality import FILL_PIXELS, filled
 from spectype.surveys.lamost_names import FileName, parse_name
 
 CITATION = "Cui et al. 2012, RAA 12, 1197; Luo et al. 2015, RAA 15, 1095"
@@ -104,7 +105,7 @@ def read(source: Source, *, frame: str | None = None) -> Spectra:
     -------
     Spectra
         Of one spectrum; flux, ivar and wavelengths are the file's own numbers. Bad pixels
-        (ivar <= 0, not finite, ORMASK set, leading or trailing zeros) have ivar 0.
+        (ivar <= 0, not finite, ORMASK set, runs of zeros) have ivar 0.
 
     Raises
     ------
@@ -125,6 +126,7 @@ def read(source: Source, *, frame: str | None = None) -> Spectra:
         )
     both = rows[:2].astype(np.float32)
     mask = _bad_pixels(both[0], both[1], rows[4])
+    _mask_holes(mask, wave, both[0], notes)
     both[1][mask] = 0.0
     meta = _metadata(source.path, header, str(layout), notes)
     if frame == "air":
@@ -233,6 +235,19 @@ def _bad_pixels(
     if flux[-1] == 0.0:
         good[flux.size - _zeros_at_start(flux[::-1]) :] = False
     return np.logical_not(good, out=good)
+
+
+def _mask_holes(
+    mask: BoolArray, wave: FloatArray, flux: NDArray[np.float32], notes: list[str]
+) -> None:
+    """Mask zeros in the midst of a spectrum: rare, and as little measured as those at its ends."""
+    zeros = (flux == 0.0) & ~mask
+    if np.count_nonzero(zeros) < FILL_PIXELS:  # nearly always; the rest need not be fast
+        return
+    holes = filled(wave, flux[None], ~mask[None])[0] & zeros
+    if holes.any():
+        mask |= holes
+        notes.append("pixels filled with one value: masked")
 
 
 def _zeros_at_start(flux: NDArray[np.float32]) -> int:

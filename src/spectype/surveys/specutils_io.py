@@ -21,6 +21,7 @@ import numpy as np
 from spectype.core.errors import ArgumentError, ReadError
 from spectype.core.spectra import Spectra
 from spectype.formats.blocks import PlainCards
+from spectype.formats.slowfits import check_ends
 from spectype.formats.source import Source
 from spectype.reading import arms, arrays, frames
 from spectype.reading.clean import Raw, assemble, parts_of
@@ -62,6 +63,7 @@ def read(source: Source, *, frame: str | None = None) -> Spectra | None:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
+            check_ends(source)
             label, found = _load(source.path)
         if label is None:
             return None
@@ -202,7 +204,7 @@ def to_specutils(spectra: Spectra) -> Any:
     >>> import numpy as np
     >>> from spectype import from_arrays
     >>> batch = from_arrays(np.linspace(400, 800, 1500), np.ones((2, 1500)), frame="vacuum")
-    >>> [spectrum.flux.shape for spectrum in to_specutils(batch)]
+    >>> [spectrum.flux.shape for spectrum in to_specutils(batch)]  # or batch.to_specutils()
     [(1500,), (1500,)]
     """
     import specutils

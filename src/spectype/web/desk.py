@@ -198,6 +198,7 @@ def model_or_none(name: str) -> str:
 def open_desk(
     results: Path | None,
     *,
+    store: Path | None = None,
     synthetic: Path | None = None,
     review: Path | None = None,
     model: str = DEFAULT,
@@ -213,10 +214,15 @@ def open_desk(
     if results is None:
         if synthetic is not None:
             raise UsageError("--synthetic goes with a store")
+        if store is not None:
+            raise UsageError("--store goes with a run")
         return Desk(model_name=name, rack=rack)
     return Desk(
         source=open_source(
-            results, synthetic=synthetic, said={"frame": frame, "columns": columns, "unit": unit}
+            results,
+            store=store,
+            synthetic=synthetic,
+            said={"frame": frame, "columns": columns, "unit": unit},
         ),
         review=Review(review or results.with_name(results.name + ".review.sqlite"), model=name),
         model_name=name,

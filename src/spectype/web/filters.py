@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: Words of an address that are about something else than the selection.
 OTHERS = frozenset({"offset", "n", "column", "row", "token", "format", "review", "reviewer"})
-_TEXTS = ("path", "obsid", "object", "notes", "error", "label", "subclass")
+_NAMES = ("path", "obsid", "object", "notes", "error")  # where a text is looked for
+_TYPES = ("label", "subclass")  # and here: ten million rows hold a few hundred of these
 NONE = "none"  #: stands for an empty value
 
 
@@ -92,10 +93,7 @@ def _expression(name: str, wanted: str, table: Table) -> pl.Expr:
     import polars as pl
 
     if name == "text":
-        columns = [c for c in _TEXTS if c in table.schema and table.schema[c] == pl.String]
-        text = [pl.col(c).str.contains_any([wanted], ascii_case_insensitive=True)
-                for c in columns]  # fmt: skip
-        return pl.any_horizontal(text)
+        return _anywhere(wanted, table)
     if name == "differs":  # where the survey gives a type from O to M, and another than ours
         return (theirs(table) != pl.col("type")).fill_null(False)
     if name == "theirs":
@@ -116,6 +114,26 @@ def _expression(name: str, wanted: str, table: Table) -> pl.Expr:
     inside = pl.col(name).cast(pl.String).is_in(values)
     empty = pl.col(name).is_null() | (pl.col(name).cast(pl.String) == "")
     return (inside | empty) if NONE in values else inside
+
+
+def _anywhere(wanted: str, table: Table) -> pl.Expr:
+    """Where a text, in capitals or not, is part of a name, a note or a type; an obsid is whole."""
+    import polars as pl
+
+    found = [pl.lit(False)]
+    for name in _NAMES:
+        if table.schema.get(name) == pl.String:
+            if wanted.upper() == wanted.lower():  # digits: a plain search is faster
+                found.append(pl.col(name).str.contains(wanted, literal=True))
+            else:
+                found.append(pl.col(name).str.contains_any([wanted], ascii_case_insensitive=True))
+        elif name in table.schema and wanted.isdecimal() and len(wanted) < 19:
+            found.append(pl.col(name) == int(wanted))
+    for name in _TYPES:
+        if table.schema.get(name) == pl.String:
+            among = [word for word in table.words(name) if wanted.lower() in word.lower()]
+            found += [pl.col(name).is_in(among)] if among else []
+    return pl.any_horizontal(found)
 
 
 def _between(name: str, low: float, high: float, table: Table) -> pl.Expr:

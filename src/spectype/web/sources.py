@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from spectype.core.errors import DataError, UsageError
-from spectype.core.files import MANIFEST, read_json, read_manifest
+from spectype.core.files import MANIFEST, read_json
 from spectype.core.spectra import Spectra
 from spectype.dataset.joined import Joined
 from spectype.dataset.store import Store
+from spectype.judge.predictions import open_store
 from spectype.web.shelf import Shelf
 from spectype.web.table import GROUP, Table, converted
 
@@ -72,7 +73,11 @@ class Cabinet:
 
 
 def open_source(
-    path: Path, *, synthetic: Path | None = None, said: Mapping[str, str | None] | None = None
+    path: Path,
+    *,
+    store: Path | None = None,
+    synthetic: Path | None = None,
+    said: Mapping[str, str | None] | None = None,
 ) -> Source:
     """Open what a path is, by its manifest where it has one.
 
@@ -80,6 +85,8 @@ def open_source(
     ----------
     path : Path
         Results of ``classify``, the folder of ``mine``, a run that was evaluated, or a store.
+    store : Path, optional
+        With a run: its store, if it has moved.
     synthetic : Path, optional
         With a store: synthetic spectra to look at beside its own.
     said : mapping, optional
@@ -89,10 +96,12 @@ def open_source(
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     if synthetic is not None and kind != "store":
         raise UsageError("--synthetic goes with a store", path=path)
+    if store is not None and kind != "run":
+        raise UsageError("--store goes with a run", path=path)
     if kind == "store":
         return _store(path, synthetic)
     if kind == "run":
-        return _run(path)
+        return _run(path, store)
     if kind == "candidates":
         file = path / "candidates.csv"
         return Source(Table(file), Shelf(file, **(said or {})), queue=True)
@@ -113,16 +122,13 @@ def _store(path: Path, synthetic: Path | None) -> Source:
     return Source(table, Cabinet(stores), synthetic=made or synthetic is not None)
 
 
-def _run(path: Path) -> Source:
+def _run(path: Path, place: Path | None) -> Source:
     file = path / "predictions.parquet"
     if not file.is_file():
         raise UsageError(
             "was not evaluated yet", path=path, remedy=f"run spectype evaluate {path} first"
         )
-    place = Path(read_manifest(path, "run")["store"])
-    if not place.is_dir():
-        raise UsageError("the run's store is gone", path=place, remedy="put it back there")
-    store = Store(place)
+    store = open_store(path, place)
 
     def write(target: Path) -> None:
         import polars as pl

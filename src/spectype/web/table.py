@@ -35,6 +35,7 @@ BINS = 40  #: of a histogram
 GROUP = 100_000  #: rows of a row group, so that a page reads little
 VALUES = 60  #: distinct texts that a histogram counts
 _ORDERS = 8  # sorted selections kept: 4 bytes a row each
+_SHOWN = 2_000  # rows kept as they were shown: the next question is about one of them
 _ONLY_FIRST = 20_000  # rows from the top for which the rest need not be sorted
 
 
@@ -82,6 +83,8 @@ class Table:
             )
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self._orders: OrderedDict[tuple[Any, ...], NDArray[np.uint32]] = OrderedDict()
+        self._words: dict[str, list[str]] = {}
+        self._shown: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -107,13 +110,17 @@ class Table:
             cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast"),
         )
 
-    @cached_property
+    @property
     def labels(self) -> list[str]:
         """Distinct types that the survey gives."""
-        if self.label is None:
-            return []
-        found = self.scan().select(self.label).unique().collect(engine="streaming")
-        return [str(value) for value in found[self.label].drop_nulls()]
+        return [] if self.label is None else self.words(self.label)
+
+    def words(self, column: str) -> list[str]:
+        """Distinct texts of a column of few, found once."""
+        if column not in self._words:
+            found = self.scan().select(column).unique().collect(engine="streaming")
+            self._words[column] = [str(value) for value in found[column].drop_nulls()]
+        return self._words[column]
 
     def select(self, chosen: Filter) -> pl.LazyFrame:
         """The rows that a filter lets through, lazily."""
@@ -183,13 +190,19 @@ class Table:
             found.append(lazy.collect())
         table = pl.concat(found, how="diagonal_relaxed")
         by_number = {row[ROW]: row for row in table.to_dicts()}
+        with self._lock:
+            self._shown.update(by_number)
+            while len(self._shown) > _SHOWN:
+                self._shown.popitem(last=False)
         return [by_number[int(number)] for number in wanted]
 
     def row(self, number: int) -> dict[str, Any]:
         """One row by its number; UsageError if the table ends before it."""
         if not 0 <= number < len(self):
             raise UsageError(f"there is no row {number}; the table has {len(self)}")
-        return self.rows([number])[0]
+        with self._lock:
+            known = self._shown.get(number)
+        return dict(known) if known else self.rows([number])[0]
 
     def histogram(self, chosen: Filter, column: str) -> dict[str, Any]:
         """Counts of a column over the selection.

@@ -43,7 +43,7 @@ export class Plot {
     this.canvas = canvas;
     this.data = null; this.standard = null; this.why = null; this.lines = []; this.telluric = [];
     this.options = { smooth: 0, velocity: 0, lines: true, errors: true, bad: true, ratio: true, flat: false, elements: null, type: null };
-    this.range = null; this.drag = null; this.cursor = null;
+    this.range = null; this.drag = null; this.cursor = null; this.waiting = null;
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("wheel", (e) => {
       if (!this.data) return;
@@ -90,7 +90,7 @@ export class Plot {
     if (!keepRange || !zoomed || this.range[1] < this.full[0] || this.range[0] > this.full[1]) this.range = [...this.full];
     this.shape = broadShape(this.data.flux, 40); this.continuum = broadShape(this.data.flux, 120);
     this.why = null;
-    this.draw();
+    return this.draw();
   }
   clear() { this.data = null; this.draw(); }
   setRange(a, b) {
@@ -118,11 +118,17 @@ export class Plot {
     return on.map((v, i) => (shape ? v / shape[i] : v) * this.shape[i]);
   }
   draw() {
+    // Once a frame, however many changes ask for it; the promise is kept when it is drawn.
+    this.waiting ??= new Promise((done) => requestAnimationFrame(() => { this.waiting = null; this.paint(); done(); }));
+    return this.waiting;
+  }
+  paint() {
     const ratio = window.devicePixelRatio || 1, { clientWidth: w, clientHeight: h } = this.canvas;
     if (!w || !h) return;
-    this.canvas.width = Math.round(w * ratio); this.canvas.height = Math.round(h * ratio);
+    const size = [Math.round(w * ratio), Math.round(h * ratio)];
+    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
     const g = this.canvas.getContext("2d");
-    g.scale(ratio, ratio);
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
     g.fillStyle = css("--paper"); g.fillRect(0, 0, w, h);
     g.font = "11px system-ui, sans-serif";
     if (!this.data) { g.fillStyle = css("--second"); g.fillText("Choose a spectrum in the table, or drop a file.", MARGIN.left, h / 2); return; }
@@ -152,8 +158,8 @@ export class Plot {
     for (const curve of curves) if (curve) for (let i = 0; i < wave.length; i++)
       if (wave[i] >= this.range[0] && wave[i] <= this.range[1] && Number.isFinite(curve[i])) values.push(curve[i]);
     if (!values.length) return [0, 1];
-    values.sort((p, q) => p - q);
-    const a = quantile(values, 0.003), b = quantile(values, 0.997), pad = (b - a) * 0.1 || 0.1;
+    const sorted = Float32Array.from(values).sort();
+    const a = quantile(sorted, 0.003), b = quantile(sorted, 0.997), pad = (b - a) * 0.1 || 0.1;
     return [a - pad, b + pad];
   }
   curve(g, values, y, colour, width) {
@@ -182,14 +188,18 @@ export class Plot {
     }
   }
   drawErrors(g, flux, error, y) {
+    // From the lowest to the highest end of the bars in each column of pixels.
     const { wave } = this.data, shrink = Math.sqrt(2 * this.options.smooth + 1);
-    g.fillStyle = css("--pale"); g.beginPath();
+    g.fillStyle = css("--pale");
+    let column = -1, low = Infinity, high = -Infinity, last = 0;
+    const fill = () => { if (column >= 0) g.fillRect(column, y(high), Math.max(1, last - column), y(low) - y(high)); };
     for (let i = 0; i < wave.length - 1; i++) {
       if (wave[i] < this.range[0] || wave[i] > this.range[1] || !Number.isFinite(error[i]) || !Number.isFinite(flux[i])) continue;
-      const a = y(flux[i] + error[i] / shrink), b = y(flux[i] - error[i] / shrink), x = this.x(wave[i]);
-      g.rect(x, a, Math.max(0.7, this.x(wave[i + 1]) - x), b - a);
+      const at = Math.floor(this.x(wave[i])), e = error[i] / shrink;
+      if (at !== column) { fill(); column = at; low = Infinity; high = -Infinity; }
+      low = Math.min(low, flux[i] - e); high = Math.max(high, flux[i] + e); last = this.x(wave[i + 1]);
     }
-    g.fill();
+    fill();
   }
   drawBad(g, bottom) {
     const { wave, bad } = this.data; g.fillStyle = css("--standard");

@@ -45,15 +45,14 @@ export class SpectrumView {
     this.row = told.row; this.told = told;
     if (told.row.rv !== undefined && told.row.rv !== null) this.velocity(told.row.rv);
     else this.velocity(told.header?.redshift ? told.header.redshift * 299792.458 : 0);
-    this.plot.standard = null; this.chosen = null;
-    if (curves instanceof Error) { this.plot.clear(); this.missing(told.problem || curves.message); } else {
-      const [wave, flux, error, bad] = curves;
-      this.plot.show({ wave, flux, error, bad }, true);
-      byId("plot").dataset.milliseconds = (performance.now() - begun).toFixed(0);
-      this.state.problem("");
-    }
-    this.describe(); this.plot.set({ type: this.hidden() ? null : this.row.type });
-    if (!(curves instanceof Error)) this.complete(number, turn).catch((error) => this.state.problem(error.message));
+    this.plot.standard = null; this.chosen = null; this.plot.options.type = this.hidden() ? null : this.row.type;
+    if (curves instanceof Error) { this.plot.clear(); this.describe(); this.missing(told.problem || curves.message); return; }
+    const [wave, flux, error, bad] = curves, drawn = this.plot.show({ wave, flux, error, bad }, true);
+    this.describe(); this.state.problem("");
+    await drawn;
+    if (turn !== this.turn) return;
+    byId("plot").dataset.milliseconds = (performance.now() - begun).toFixed(0);
+    this.complete(number, turn).catch((problem) => this.state.problem(problem.message));
   }
   async complete(number, turn) {
     // What may come after the curve; a spectrum opened meanwhile ends it.

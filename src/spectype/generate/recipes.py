@@ -252,8 +252,8 @@ class NeuralConfig:
     """
 
     simulator: str = ""
-    epochs: int = 160
-    simulated: int = 70
+    epochs: int = 80
+    simulated: int = 60
     steps: int = 50
     batch: int = 16
     rehearsal: float = 0.25
@@ -288,12 +288,16 @@ class WassersteinConfig(NeuralConfig):
 
     Parameters
     ----------
+    epochs, simulated
+        As for `NeuralConfig`.
     noise : int
         Length of the random input.
     penalty : float
         Weight of the penalty on the critic's gradient.
     """
 
+    epochs: int = 120
+    simulated: int = 40
     noise: int = 64
     penalty: float = 10.0
 

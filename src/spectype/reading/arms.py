@@ -29,8 +29,9 @@ def gather(pieces: Sequence[list[Part]]) -> list[Part]:
     if len(pieces) == 1:
         return _orders(pieces[0])
     groups: dict[tuple[str, str], list[int]] = {}
+    numbered = _are_arms(pieces)
     for i, piece in enumerate(pieces):
-        name = _NUMBERED.sub("", piece[0].name) if _are_arms(pieces) else piece[0].name
+        name = _NUMBERED.sub("", piece[0].name) if numbered else piece[0].name
         groups.setdefault((_stem(name), _object(piece)), []).append(i)
     done: list[tuple[int, list[Part]]] = []
     for members in groups.values():

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectype.core import mk
 from spectype.core.errors import UsageError
 from spectype.generate.harmonise import intrinsic_shape
-from spectype.generate.latent import Factors, Law, Sequence, balance, distinct
+from spectype.generate.latent import Factors, Law, Sequence, chances, distinct
 from spectype.generate.recipes import GeneratorConfig
 from spectype.generate.samples import Samples
 from spectype.learn import checkpoint
@@ -101,13 +101,8 @@ class StandardGenerator:
         seed : int
             Seed.
         """
-        weight = balance(self.code)
-        if type is not None:
-            wanted = [mk.index(letter) for letter in type]
-            weight = weight * np.isin(mk.type_indices(self.code), wanted)
-        if not weight.sum() > 0:
-            raise UsageError(f"the generator knows {', '.join(self.types)}, no {type!r}")
-        chosen = np.random.default_rng(seed).choice(self.code, n, p=weight / weight.sum())
+        share = chances(self.code, type, known=self.types)
+        chosen = np.random.default_rng(seed).choice(self.code, n, p=share)
         return np.asarray(chosen, np.float64)
 
     def sample(self, n: int, *, code: float | ArrayLike | None = None, seed: int = 0) -> Samples:

@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.core import mk
+from spectype.core.errors import UsageError
+
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 NARROWEST, WIDEST = 0.8, 20.0  # bandwidths along the sequence [subclass]
@@ -194,6 +197,32 @@ def balance(code: Floats) -> Floats:
     density = np.exp(-0.5 * ((code[:, None] - code) / 2.0) ** 2).sum(axis=1)
     weight = density**-0.7
     return np.asarray(weight / weight.mean())
+
+
+def chances(code: Floats, type: str | None, *, known: str) -> Floats:
+    """Chance of each spectrum to be drawn, rarer subclasses more often, shape (n,), sum 1.
+
+    Parameters
+    ----------
+    code : ndarray, shape (n,)
+        Decimal codes.
+    type : str or None
+        Only of this type, or these: ``"OB"``.
+    known : str
+        Types of the generator, for the message.
+
+    Raises
+    ------
+    UsageError
+        If no spectrum is of the type.
+    """
+    weight = balance(code)
+    if type is not None:
+        wanted = [mk.index(letter) for letter in type]
+        weight = weight * np.isin(mk.type_indices(code), wanted)
+    if not weight.sum() > 0:
+        raise UsageError(f"the generator knows {', '.join(known)}, no {type!r}")
+    return np.asarray(weight / weight.sum())
 
 
 def bridge(values: Singles, good: NDArray[np.bool_], sequence: Sequence) -> tuple[Singles, Singles]:

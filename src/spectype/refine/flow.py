@@ -20,7 +20,7 @@ from spectype.generate.recipes import FlowConfig
 from spectype.refine.lessons import Lessons, Picks, Stars
 from spectype.refine.networks import FEATURES, Drawing, encode
 from spectype.refine.neural_training import NeuralLearner
-from spectype.refine.plane import CODE, LEVEL, METALS
+from spectype.refine.plane import CODE, LEVEL, METALS, SUBCLASSES_A_DEX, SUBCLASSES_A_HEIGHT
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -181,8 +181,7 @@ class Flow(NeuralLearner):
 
 def neighbours(data: Lessons, rng: np.random.Generator) -> NDArray[np.int64]:
     """For every real star a simulated one of nearly its place, at random."""
-    # A class up counts as six subclasses, a dex as eight, as in `plane`.
-    worth = {CODE: 1.0, LEVEL: 6.0, METALS: 8.0}
+    worth = {CODE: 1.0, LEVEL: SUBCLASSES_A_HEIGHT, METALS: SUBCLASSES_A_DEX}
     far = sum(
         (w * (data.real.at[:, c, None] - data.simulated.at[:, c])) ** 2 for c, w in worth.items()
     )

@@ -23,7 +23,7 @@ from spectype.generate.latent import balance
 from spectype.generate.learnt import fingerprint
 from spectype.refine.data import Ratios, ratios
 from spectype.refine.networks import encode
-from spectype.refine.plane import CODE, LEVEL, LEVEL_SPREAD, METALS, METALS_SPREAD, points
+from spectype.refine.plane import CODE, points, settled
 from spectype.refine.simulator import RefinedGenerator
 from spectype.simulate.templates import METALLICITIES
 
@@ -249,13 +249,8 @@ def _versions(
 ) -> Stars:
     """Each real star several times, over the simulated star of a class it may have."""
     row = np.repeat(np.arange(len(real.at)), _VERSIONS)
-    at, n_pix = real.at[row].copy(), simulator.wave.size
-    before = np.concatenate(simulator.atlas.light(at), axis=1)
-    for value, spread, ends in (
-        (LEVEL, LEVEL_SPREAD, (0.0, 2.0)), (METALS, METALS_SPREAD, METALLICITIES[[0, -1]]),
-    ):  # fmt: skip
-        at[:, value] += at[:, spread] * rng.standard_normal(len(at))
-        at[:, value], at[:, spread] = np.clip(at[:, value], *ends), 0.0
+    at, n_pix = settled(real.at[row], rng), simulator.wave.size
+    before = np.concatenate(simulator.atlas.light(real.at[row]), axis=1)
     after = np.concatenate(simulator.atlas.light(at), axis=1)
     values, good = to_bins(real.values[row] + before - after, real.good[row], n_pix)
     noise = np.zeros(values.shape, np.float32)

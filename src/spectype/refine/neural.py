@@ -18,7 +18,7 @@ from spectype.learn import checkpoint
 from spectype.refine.atlas import Atlas
 from spectype.refine.lessons import from_bins
 from spectype.refine.networks import Drawing, encode
-from spectype.refine.placed import PlacedGenerator
+from spectype.refine.placed import PlacedGenerator, again, kept
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -70,13 +70,7 @@ class NeuralGenerator(PlacedGenerator):
 def save(generator: NeuralGenerator, path: Path, *, sizes: Mapping[str, Any]) -> None:
     """Write what sampling needs; `sizes` are the arguments that make the network."""
     tensors = {f"network.{k}": v for k, v in generator.drawing.state_dict().items()}
-    tensors |= {
-        "scale": torch.from_numpy(generator.scale),
-        "at": torch.from_numpy(generator.stars.at),
-        "wave": torch.from_numpy(generator.wave),
-        "atlas.flat": torch.from_numpy(generator.atlas.flat),
-        "atlas.shape": torch.from_numpy(generator.atlas.shape),
-    }
+    tensors |= kept(generator) | {"scale": torch.from_numpy(generator.scale)}
     state = {"config": asdict(generator.config), "sizes": dict(sizes), "recipe": generator.recipe}
     checkpoint.save(path, tensors=tensors, state=state)
 
@@ -85,14 +79,9 @@ def rebuild(
     make: Callable[..., Drawing], tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]
 ) -> NeuralGenerator:
     """The generator of what `save` wrote; `make` makes the recipe's network."""
-    config = dict(state["config"])
-    config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
     drawing = make(**state["sizes"])
     drawing.load_state_dict(
         {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
     )
-    atlas = Atlas(tensors["atlas.flat"].numpy(), tensors["atlas.shape"].numpy())
-    return NeuralGenerator(
-        state["recipe"], drawing, scale=tensors["scale"].numpy(), atlas=atlas,
-        at=tensors["at"].numpy(), wave=tensors["wave"].numpy(), config=RefinedConfig(**config),
-    )  # fmt: skip
+    scale = tensors["scale"].numpy()
+    return NeuralGenerator(state["recipe"], drawing, scale=scale, **again(tensors, state["config"]))

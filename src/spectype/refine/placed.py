@@ -7,18 +7,21 @@ footing, times exp(ratio). Recipes differ in how they draw the ratio.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from spectype.core import mk
 from spectype.core.errors import UsageError
 from spectype.generate.factors import shape_between
-from spectype.generate.latent import balance, distinct
+from spectype.generate.latent import chances, distinct
 from spectype.generate.recipes import RefinedConfig
 from spectype.generate.samples import Samples
 from spectype.refine.atlas import Atlas
-from spectype.refine.plane import CODE, LEVEL, METALS, Plane, points
+from spectype.refine.plane import CODE, LEVEL, METALS, Plane, points, settled
 from spectype.simulate.templates import METALLICITIES
 from spectype.starlight.calibration import COOLEST, HEIGHT, HOTTEST
 
@@ -77,20 +80,9 @@ class PlacedGenerator(ABC):
         seed : int
             Seed.
         """
-        weight = balance(self.stars.code)
-        if type is not None:
-            wanted = [mk.index(letter) for letter in type]
-            weight = weight * np.isin(mk.type_indices(self.stars.code), wanted)
-        if not weight.sum() > 0:
-            raise UsageError(f"the generator knows {', '.join(self.types)}, no {type!r}")
+        share = chances(self.stars.code, type, known=self.types)
         rng = np.random.default_rng(seed)
-        chosen = self.stars.at[rng.choice(len(weight), n, p=weight / weight.sum())].copy()
-        for value, ends in ((LEVEL, (0.0, 2.0)), (METALS, METALLICITIES[[0, -1]])):
-            spread = chosen[:, value + 2]
-            chosen[:, value] += spread * rng.standard_normal(n)
-            chosen[:, value] = np.clip(chosen[:, value], *ends)
-            chosen[:, value + 2] = 0.0
-        return chosen
+        return settled(self.stars.at[rng.choice(len(share), n, p=share)], rng)
 
     def sample(
         self, n: int, *, code: float | ArrayLike | None = None, seed: int = 0,
@@ -173,6 +165,27 @@ class PlacedGenerator(ABC):
                     f"{name} {at[~ok, value][0]:g} cannot be simulated",
                     remedy=f"{low:g} to {high:g}",
                 )
+
+
+def kept(generator: PlacedGenerator) -> dict[str, torch.Tensor]:
+    """Stars and places of a generator as a file keeps them, for `again`."""
+    return {
+        "at": torch.from_numpy(generator.stars.at),
+        "wave": torch.from_numpy(generator.wave),
+        "atlas.flat": torch.from_numpy(generator.atlas.flat),
+        "atlas.shape": torch.from_numpy(generator.atlas.shape),
+    }
+
+
+def again(tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `PlacedGenerator`, of what is `kept` and its configuration as plain data."""
+    listed = {name: tuple(config[name]) for name in ("leave_out", "joints")}
+    return {
+        "atlas": Atlas(tensors["atlas.flat"].numpy(), tensors["atlas.shape"].numpy()),
+        "at": tensors["at"].numpy(),
+        "wave": tensors["wave"].numpy(),
+        "config": RefinedConfig(**{**config, **listed}),
+    }
 
 
 def luminosity_of(height: Floats) -> NDArray[np.str_]:

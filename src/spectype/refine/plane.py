@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from spectype.core import mk
 from spectype.generate.latent import Floats, Sequence
 from spectype.simulate.objects import LUMINOSITIES
+from spectype.simulate.templates import METALLICITIES
 from spectype.starlight.calibration import HEIGHT
 
 CODE, LEVEL, METALS, LEVEL_SPREAD, METALS_SPREAD = range(5)  #: columns of a point
 #: Least widths along height and [Fe/H]: the scatter within a class, and between catalogues [dex].
 _HEIGHT_WIDTH, _METALS_WIDTH = 0.3, 0.3
-_SUBCLASSES_A_HEIGHT = 6.0  # what one class up is worth along the sequence
-_SUBCLASSES_A_DEX = 8.0
+SUBCLASSES_A_HEIGHT = 6.0  #: what one class up is worth along the sequence
+SUBCLASSES_A_DEX = 8.0  #: and a dex of [Fe/H]
 _NEAR = 2.0  # width along the sequence of what supports a star [subclass]
 #: [Fe/H] of library stars of which it is not known, and its spread [dex].
 _USUAL_METALS = (-0.1, 0.2)
@@ -35,6 +36,17 @@ def points(
     two are."""
     columns = np.broadcast_arrays(code, height, feh, height_spread, feh_spread)
     return np.stack([np.asarray(c, np.float64) for c in columns], axis=-1)
+
+
+def settled(at: Floats, rng: np.random.Generator) -> Floats:
+    """Places (n, 5) with the heights and [Fe/H] that are unsure drawn by lot, so no longer so."""
+    at = at.copy()
+    for value, spread, ends in (
+        (LEVEL, LEVEL_SPREAD, (0.0, 2.0)), (METALS, METALS_SPREAD, METALLICITIES[[0, -1]]),
+    ):  # fmt: skip
+        at[:, value] += at[:, spread] * rng.standard_normal(len(at))
+        at[:, value], at[:, spread] = np.clip(at[:, value], *ends), 0.0
+    return at
 
 
 def stars_at(meta: pl.DataFrame, code: Floats) -> Floats:
@@ -114,8 +126,8 @@ class Plane(Sequence):
     def _kernel(self, at: Floats, width: Floats) -> Floats:
         weight = np.exp(-0.5 * ((at[:, CODE, None] - self.code) / width[:, None]) ** 2)
         for value, spread, least, rate in (
-            (LEVEL, LEVEL_SPREAD, _HEIGHT_WIDTH, _SUBCLASSES_A_HEIGHT),
-            (METALS, METALS_SPREAD, _METALS_WIDTH, _SUBCLASSES_A_DEX),
+            (LEVEL, LEVEL_SPREAD, _HEIGHT_WIDTH, SUBCLASSES_A_HEIGHT),
+            (METALS, METALS_SPREAD, _METALS_WIDTH, SUBCLASSES_A_DEX),
         ):
             own = (least**2 + (width / rate) ** 2)[:, None]
             unsure = at[:, spread, None] ** 2 + self.at[:, spread] ** 2

@@ -23,7 +23,7 @@ from spectype.generate.latent import Factors, Law, distinct
 from spectype.generate.recipes import RefinedConfig
 from spectype.learn import checkpoint
 from spectype.refine.atlas import Atlas
-from spectype.refine.placed import PlacedGenerator
+from spectype.refine.placed import PlacedGenerator, again, kept
 from spectype.refine.plane import CODE, Plane
 
 Floats = NDArray[np.float64]
@@ -110,28 +110,20 @@ def save(generator: RefinedGenerator, path: Path) -> None:
     for number, part in generator.parts.items():
         tensors |= {f"{number}.at": torch.from_numpy(part.plane.at),
                     f"{number}.good": torch.from_numpy(part.good)}  # fmt: skip
-    tensors |= {
-        "at": torch.from_numpy(generator.stars.at),
-        "wave": torch.from_numpy(generator.wave),
-        "atlas.flat": torch.from_numpy(generator.atlas.flat),
-        "atlas.shape": torch.from_numpy(generator.atlas.shape),
-    }
-    checkpoint.save(path, tensors=tensors, state={"config": asdict(generator.config)})
+    checkpoint.save(
+        path, tensors=tensors | kept(generator), state={"config": asdict(generator.config)}
+    )
 
 
 def rebuild(tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> RefinedGenerator:
     """The generator of what `save` wrote."""
-    config = dict(state["config"])
-    config |= {name: tuple(config[name]) for name in ("leave_out", "joints")}
-    refined = RefinedConfig(**config)
+    placed = again(tensors, state["config"])
     parts = {
         n: Part(
             factors,
-            Plane(tensors[f"{n}.at"].numpy(), refined.neighbours),
+            Plane(tensors[f"{n}.at"].numpy(), placed["config"].neighbours),
             tensors[f"{n}.good"].numpy(),
         )
         for n, factors in states_of(tensors).items()
     }
-    atlas = Atlas(tensors["atlas.flat"].numpy(), tensors["atlas.shape"].numpy())
-    return RefinedGenerator(parts, atlas=atlas, at=tensors["at"].numpy(),
-                            wave=tensors["wave"].numpy(), config=refined)  # fmt: skip
+    return RefinedGenerator(parts, **placed)

@@ -18,8 +18,7 @@ from spectype.fidelity.sets import match, one_a_star
 from spectype.fidelity.two_sample import two_sample
 from spectype.generate.harmonise import Harmonised, harmonise, known_codes
 from spectype.refine.placed import PlacedGenerator
-from spectype.refine.plane import LEVEL, LEVEL_SPREAD, METALS, METALS_SPREAD, stars_at
-from spectype.simulate.templates import METALLICITIES
+from spectype.refine.plane import settled, stars_at
 
 _MOST = 40  # stars a type
 _FEWEST = 6  # stars of a type whose line widths say something
@@ -63,12 +62,7 @@ class Watch:
         """``auc`` of the strongest classifier that tells samples from these stars, and ``lines``,
         the mean offset of the median line widths over their 5-95 % range among the stars."""
         rng = np.random.default_rng(1)
-        at = np.repeat(self.at, _EACH, axis=0)
-        for value, spread, ends in (
-            (LEVEL, LEVEL_SPREAD, (0.0, 2.0)), (METALS, METALS_SPREAD, METALLICITIES[[0, -1]]),
-        ):  # fmt: skip
-            moved = at[:, value] + at[:, spread] * rng.standard_normal(len(at))
-            at[:, value] = np.clip(moved, *ends)
+        at = settled(np.repeat(self.at, _EACH, axis=0), rng)
         drawn = generator.sample(len(at), at=at, seed=1)
         made = self.stars.take(np.repeat(np.arange(len(self.at)), _EACH))
         made = Harmonised(**vars(made) | {"flux": drawn.flux, "good": drawn.good})

@@ -33,6 +33,7 @@ def main(count: int) -> int:
                 print(f"seed {i}, kind {i % len(whole)}: {found}", flush=True)
             if (i + 1) % 500 == 0:
                 print(f"{i + 1} files, {faults} faults", file=sys.stderr, flush=True)
+    faulthandler.cancel_dump_traceback_later()
     print(f"{count} files spoilt in {len(whole)} kinds, {faults} faults")
     return min(faults, 1)
 

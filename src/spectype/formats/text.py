@@ -159,13 +159,13 @@ def _is_plain(lines: _Lines, rows: list[tuple[int, str]], shape: _Shape) -> bool
     dialect = shape.dialect
     if shape.words or dialect.comma or dialect.separator == "|":
         return False
-    ends = []
-    for order in (rows, rows[::-1]):
-        found = (i for i, (_, line) in enumerate(order) if shape.are_numbers(dialect.cells(line)))
-        ends.append(next(found, None))
-    if None in ends:
-        return False
-    first, last = int(ends[0] or 0), len(rows) - int(ends[1] or 0)
+    first, after = (
+        next(
+            (i for i, (_, x) in enumerate(order) if shape.are_numbers(dialect.cells(x))), len(rows)
+        )
+        for order in (rows, rows[::-1])
+    )
+    last = len(rows) - after
     parted = [line.split(dialect.separator) for _, line in rows[first:last]]
     if len(parted) < 2 or set(map(len, parted)) != {shape.width}:
         return False

@@ -88,7 +88,7 @@ def mine(
     out
         Folder; by default NAME-hunt.
     """
-    from spectype.bulk.results import scan
+    from spectype.bulk.results import origin, scan
     from spectype.core.files import check_writable_folder
     from spectype.mine.checks import check
     from spectype.mine.folder import write_list
@@ -124,7 +124,7 @@ def mine(
         "floor": floor,
     }
     manifest |= {"cut": list(cuts.flags), "min_snr": min_snr, "min_p_star": min_p_star}
-    write_list(table, folder, name=question.name, manifest=manifest)
+    write_list(table, folder, name=question.name, manifest=manifest, about=origin(results))
     _print(table, question, folder)
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -116,10 +116,10 @@ def summarise(path: str | Path, *, band: str = "g", separator: str | None = None
         rows = rows.filter(reasons.is_null()) if problems else rows
     if rows.is_empty():
         raise DataError("has no sound row", path=path, remedy="check its separator and columns")
-    known = rows.drop_in_place("obsid").drop_nulls().to_numpy()
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:  # numpy sorts without Python's lock
-        distinct = pool.submit(_distinct, known)
-        stars = pool.submit(_distinct, rows["star"].to_numpy()) if key else None
+        without = rows["obsid"].null_count()
+        distinct = pool.submit(_distinct, rows.drop_in_place("obsid"))
+        stars = pool.submit(_distinct, rows["star"]) if key else None
         return Summary(
             path=str(path),
             columns=source.columns,
@@ -129,8 +129,8 @@ def summarise(path: str | Path, *, band: str = "g", separator: str | None = None
             groups=_groups(rows, pool),
             stars=stars.result() if stars else None,
             rejected=problems,
-            without_obsid=total - sum(problems.values()) - known.size,
-            duplicate_obsids=known.size - distinct.result(),
+            without_obsid=without,
+            duplicate_obsids=total - sum(problems.values()) - without - distinct.result(),
         )
 
 
@@ -161,8 +161,13 @@ def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame
     return rows
 
 
-def _distinct(values: NDArray[Any]) -> int:
-    """Distinct values; counted in a sorted copy, which needs less than a table of hashes."""
+def _distinct(column: pl.Series) -> int:
+    """Distinct values that are there; sorted to be counted, which needs less than a hash table."""
+    return _runs(column.drop_nulls().to_numpy())
+
+
+def _runs(values: NDArray[Any]) -> int:
+    """Distinct values of an array."""
     if not (values[1:] >= values[:-1]).all():  # obsids mostly stand in order
         values = np.sort(values)
     return int(values.size > 0) + int(np.count_nonzero(values[1:] != values[:-1]))
@@ -176,11 +181,13 @@ def _groups(rows: pl.DataFrame, pool: Executor) -> list[Group]:
     counts = np.bincount(which, minlength=len(titles)).tolist()
     edges = np.cumsum(counts)[:-1]
 
-    def parts(column: str) -> list[NDArray[Any]]:
-        return np.split(rows.drop_in_place(column).to_numpy()[order], edges)
+    def parts(column: str) -> Future[list[NDArray[Any]]]:
+        values = rows.drop_in_place(column)
+        return pool.submit(lambda: np.split(values.to_numpy()[order], edges))
 
-    snr = pool.map(_snr, parts("snr"))
-    stars = pool.map(_distinct, parts("star")) if "star" in rows.columns else repeat(None)
+    names = parts("star") if "star" in rows.columns else None
+    snr = pool.map(_snr, parts("snr").result())
+    stars = pool.map(_runs, names.result()) if names else repeat(None)
     groups = [
         Group(*title, n, distinct, None if distinct is None else n - distinct, *quantiles)
         for title, n, distinct, quantiles in zip(titles, counts, stars, snr)

@@ -76,7 +76,7 @@ def sniff(file: Path, head: bytes, *, separator: str | None = None) -> Dialect:
     if len(lines) < 2:
         raise DataError("has a header but no rows", path=file, remedy="fetch the catalogue again")
     field = rf'(?:^|{re.escape(mark)})\s*"[^"]*"\s*(?:{re.escape(mark)}|$)'
-    quoted = any(re.search(field, line) for line in lines)
+    quoted = any('"' in line and re.search(field, line) for line in lines)
     spare_end = any(line.rstrip().endswith(mark) for line in lines[1:-1])
     last_filled = not spare_end and all(line.rsplit(mark, 1)[-1].strip() for line in lines[1:-1])
     fields = _sample_fields(lines[1:-1] or lines[1:], columns, mark, quoted)
@@ -111,7 +111,8 @@ def _sample_fields(
 
 def _has_decimal_commas(fields: dict[str, list[str]]) -> bool:
     numbers = (name for name in fields if pinned_type(name) != pl.String)
-    return any(re.fullmatch(r"[+-]?\d+,\d+", f) for name in numbers for f in fields[name])
+    found = (f for name in numbers for f in fields[name] if "," in f)
+    return any(re.fullmatch(r"[+-]?\d+,\d+", f) for f in found)
 
 
 def _angles(fields: dict[str, list[str]], file: Path) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def open_store(data: Path, work: Path) -> Store:
 
 
 def simulated(work: Path) -> list[Store]:
-    """Stars evenly from O4 to A9, classes I, III and V, and halo stars and hot subdwarfs, once.
+    """Stars from O4 to A9, classes I, III, V, and halo stars, subdwarfs and white dwarfs, once.
 
     Not to A0 only: synthetic stars on one side of a type's boundary would move it.
     """
@@ -94,7 +94,7 @@ def simulated(work: Path) -> list[Store]:
             stars = memory.draw(3000, first=4.0, last=30.0, snr=(15.0, 200.0), seed=1)
             stores.append(memory.write_store(stars, folder, seed=1))
         else:
-            stars = halo.draw(1200, snr=(12.0, 200.0), seed=3)
+            stars = halo.draw(1500, snr=(12.0, 200.0), seed=3)
             stores.append(memory.write_store(stars, folder, seed=3, light=halo.light))
     return stores
 

@@ -92,6 +92,16 @@ def test_gravity_narrows_hydrogen_and_metals_deepen_lines():
     assert solar > poor + 1.0
 
 
+def test_white_dwarfs_have_broad_hydrogen_and_no_helium():
+    subdwarf, white = emergent_flux(26000, 5.5, -0.5), emergent_flux(26000, 7.9, -4.0)
+    helium = index("HeI4471", subdwarf, white)
+    assert helium[0] > 0.5 and abs(helium[1]) < 0.1
+    depth = 1 - np.stack([subdwarf, white])[:, np.abs(WAVE - 4862.7 - 25) < 1].mean(axis=1) / (
+        np.stack([subdwarf, white])[:, np.abs(WAVE - 4862.7 - 120) < 1].mean(axis=1)
+    )
+    assert depth[1] > depth[0] + 0.08  # 25 Angstrom off the middle of H beta
+
+
 def test_sodium_doublet_of_the_sun():
     # Equivalent widths 752 and 564 mA (Moore, Minnaert & Houtgast 1966); a grey model comes near.
     light = emergent_flux(5772.0, 4.44)

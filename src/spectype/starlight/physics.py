@@ -26,6 +26,9 @@ STEP = 1e-4 * np.log(10) / 4
 WAVE: Floats = np.exp(np.arange(np.log(3600.0), np.log(9250.0), STEP))
 _COARSE: Floats = np.exp(np.arange(np.log(3590.0), np.log(9270.0), 4 * STEP))
 _WEAK = 2e-3  # lines and wings below this share of the continuum's opacity are left out
+#: log g of white dwarfs, in most of which helium has sunk below what can be seen (Schatzman 1958;
+#: three in four are DA: Kepler et al. 2019, MNRAS 486, 2169).
+SETTLED = 7.0
 _CORE = np.array([0.0, 0.35, 0.7, 1.1, 1.6, 2.2, 3.0, 4.2])  # Doppler widths around a line
 
 
@@ -80,6 +83,8 @@ def emergent_flux(teff: float, logg: float, feh: float = 0.0) -> Floats:
     gas = atmosphere.gas
     background = continuous(_COARSE[::10], gas)
     departure = departures(teff)
+    if logg >= SETTLED:
+        departure |= {("He", 0): 0.0, ("He", 1): 0.0}
     chosen, grid = _grid(atmosphere, background, departure)
     total = _spread(background, _COARSE[::10], grid)
     _add_hydrogen(total, grid, atmosphere, departure)

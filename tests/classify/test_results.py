@@ -1,3 +1,4 @@
+import base64
 import gzip
 import json
 import re
@@ -125,6 +126,22 @@ def test_the_votable_is_valid(types, tmp_path):
     report = tmp_path / "report.txt"
     with report.open("w") as stream:
         assert votable.validate(path, output=stream, xmllint=False), report.read_text()
+
+
+def test_fields_of_parquet_say_what_they_are(types, tmp_path):
+    path = types.write(tmp_path / "t.parquet")
+    schema = base64.b64decode(pl.read_parquet_metadata(path)["ARROW:schema"])
+    assert all(columns.dictionary()[n].description.encode() in schema for n in types.columns)
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    fields = pyarrow.read_schema(path)
+    assert fields.field("ra").metadata == {
+        b"unit": b"deg", b"ucd": b"pos.eq.ra;meta.main", b"description": b"Right ascension"
+    }  # fmt: skip
+    said = columns.dictionary()
+    for name in types.columns:
+        assert fields.field(name).metadata[b"ucd"].decode() == said[name].ucd
+    assert json.loads(fields.metadata[b"spectype.provenance"]) == types.provenance
+    assert pyarrow.read_table(path)["p_A"].to_pylist() == types["p_A"].to_list()
 
 
 def test_parquet_is_voparquet(types, tmp_path):

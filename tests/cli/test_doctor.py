@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from spectype import from_arrays
 from spectype.cli import run
 from tests.reading.toys import LINEAR, WAVE, image, star, table, table_hdu, text
+from tests.stores import hot_store
 from tests.surveys.miniature import lamost_bytes, lamost_rows, write
 
 FLUX = star("F")
@@ -66,3 +68,13 @@ def test_a_broken_file_and_one_that_is_no_spectrum(tmp_path, capsys) -> None:
     said = explained(prose, capsys, status=1)
     assert "cannot be read: holds no row of numbers; line 1 is 'It was" in said
     assert "does not exist" in explained(tmp_path / "gone.fits", capsys, status=1)
+
+
+def test_one_spectrum_of_a_file_and_of_a_store(tmp_path, capsys) -> None:
+    path = from_arrays(WAVE, [FLUX, star("K")], frame="vacuum").write(tmp_path / "two.fits")
+    said = explained(f"{path}[1]", capsys)
+    assert "spectra: 2" in said and "[1] type K" in said and "[0]" not in said
+    assert "no spectrum 2; the last is 1" in explained(f"{path}[2]", capsys, status=1)
+    hot_store(tmp_path / "store", n=4)
+    said = explained(tmp_path / "store[3]", capsys)
+    assert "store: a store\nspectra: 4, 3904 pixels\n  [3]" in said and "\n  [3] type " in said

@@ -51,13 +51,22 @@ def test_panels_side_by_side_are_clipped_nowhere_and_take_two_columns():
     found = Correlations(names=names, real=np.eye(3), synthetic=np.eye(3), difference=0.0,
                          by_chance=0.1)  # fmt: skip
     for width in ("screen", "one"):
-        with canvas.page(width):
+        with canvas.page(canvas.Paper(width)):
             figure = correlation_figure(found)
         figure.canvas.draw()
         box = figure.get_tightbbox()
         assert box.x0 > -0.01 and box.y0 > -0.01
         assert box.x1 < figure.get_figwidth() + 0.01 and box.y1 < figure.get_figheight() + 0.01
     assert figure.get_figwidth() == canvas.WIDTHS["two"]
+
+
+def test_paper_decides_how_wide_and_fine_a_picture_and_the_pages_of_a_book_are(tmp_path):
+    with canvas.page(canvas.Paper("one", 100)):
+        drawn = [canvas.new_figure(11.0, 4.0) for _ in range(2)]
+        canvas.save(drawn[0], tmp_path / "a.png")
+        book = canvas.save_pages(iter(drawn), tmp_path / "book.pdf").read_bytes()
+    assert int.from_bytes((tmp_path / "a.png").read_bytes()[16:20], "big") == 346
+    assert book.count(b"/Type /Page ") == 2 and b"249.12" in book and b"CreationDate" not in book
 
 
 def test_figures_of_a_page_are_written_as_wide_as_asked(tmp_path):
@@ -76,7 +85,7 @@ def test_figures_of_a_page_are_written_as_wide_as_asked(tmp_path):
 
 @pytest.mark.parametrize("width, inches", [("one", 3.46), ("two", 7.09), ("screen", 11.0)])
 def test_a_page_decides_the_width_and_letters_keep_their_size(width, inches):
-    with canvas.page(width):
+    with canvas.page(canvas.Paper(width)):
         figure = canvas.new_figure(11.0, 4.4)
     assert figure.get_figwidth() == inches and figure.get_figheight() <= 4.4
     assert canvas.new_figure(11.0, 4.4).get_figwidth() == 11.0  # outside the page

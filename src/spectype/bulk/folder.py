@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import spectype
 from spectype.bulk.plan import covered, cut
 from spectype.classify.paths import is_archive
+from spectype.classify.tables import described
 from spectype.core.errors import DataError, SpectypeError, UsageError
 from spectype.core.files import MANIFEST, atomic_path, read_json, write_bytes, write_json
 from spectype.core.names import as_text
@@ -235,7 +236,11 @@ class Results:
             errors=int(table["error"].is_not_null().sum()),
         )  # fmt: skip
         buffer = io.BytesIO()
-        table.write_parquet(buffer, metadata={_KEY: json.dumps(asdict(piece))})
+        table.write_parquet(
+            buffer,
+            metadata={_KEY: json.dumps(asdict(piece))},
+            arrow_schema=described(table.schema),
+        )
         try:
             write_bytes(self.folder / piece.name, buffer.getvalue())
         except OSError as error:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.bulk.results import scan
+from spectype.bulk.results import origin, scan
 from spectype.catalogue.columns import ALIASES
+from spectype.classify.columns import Column, dictionary
 from spectype.classify.output import check_output, write_table
 from spectype.core.errors import DataError, UsageError
 from spectype.core.identifiers import identifier
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 OBSID, POSITION = "obsid", "position"
-SEPARATION = "separation"  #: column of a join by position [arcsec]
+#: Column of a join by position.
+SEPARATION = Column("separation", "real", "pos.angDistance", "Distance of the catalogue's position",
+                    "arcsec", "F9.3", "where none is near enough")  # fmt: skip
 _AGAIN = "_catalogue"  # behind a column of the catalogue whose name the results have, too
 
 
@@ -86,7 +89,8 @@ def join(
         distance = None
     else:
         places, distance = _by_position(rows, other, found, Path(catalogue), radius)
-    write_table(_beside(rows, other, places, distance), target)
+    known = {**dictionary(), SEPARATION.name: SEPARATION}
+    write_table(_beside(rows, other, places, distance), target, about=origin(results), known=known)
     return Joined(rows=len(rows), matched=int((places >= 0).sum()), by=how)
 
 
@@ -180,5 +184,5 @@ def _beside(
     taken = other[index] if len(other) else other.clear(len(rows))
     taken = taken.rename(names).select(pl.when(there).then(pl.all()))
     if distance is not None:
-        taken = taken.with_columns(pl.Series(SEPARATION, distance).fill_nan(None))
+        taken = taken.with_columns(pl.Series(SEPARATION.name, distance).fill_nan(None))
     return rows.hstack(taken)

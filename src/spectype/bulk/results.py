@@ -211,12 +211,28 @@ def merge(folders: Sequence[str | Path], output: str | Path, *, partial: bool = 
                 path=results.folder,
                 remedy="run classify again with the same options, or merge --partial",
             )
-    plan = opened[0].plan
-    about = forms.provenance(
-        model=plan["model"]["name"], checksum=opened[0].model, system=plan["settings"]["system"]
-    )
-    write(target, [path for results in opened for path in tables(results.folder)], about=about)
+    pieces_of_all = [path for results in opened for path in tables(results.folder)]
+    write(target, pieces_of_all, about=origin(opened[0].folder))
     return sum(piece.rows for results in opened for piece in _all(results))
+
+
+def origin(path: str | Path) -> forms.Provenance:
+    """Provenance of a table that the running command makes of these results.
+
+    The model is the one that typed them, ``unknown`` where they do not say, as CSV does not.
+    """
+    place = Path(path)
+    if place.is_dir():
+        plan = Results(place).plan
+        model, settings = plan["model"], plan["settings"]
+        said = {"model": model["name"], "model_sha256": model["sha256"], **settings}
+    else:
+        said = forms.read_provenance(place)
+    return forms.provenance(
+        model=said.get("model", "unknown"),
+        checksum=said.get("model_sha256", "unknown"),
+        system=said.get("system", "unknown"),
+    )
 
 
 def write(target: Path, pieces: list[Path], *, about: forms.Provenance) -> None:
@@ -232,8 +248,9 @@ def write(target: Path, pieces: list[Path], *, about: forms.Provenance) -> None:
         if suffix == ".csv":
             frame.sink_csv(temporary)
         else:
-            said = forms.parquet_metadata(frame.collect_schema(), about=about)
-            frame.sink_parquet(temporary, metadata=said)
+            frame.sink_parquet(
+                temporary, **forms.parquet_options(frame.collect_schema(), about=about)
+            )
 
 
 def _all(results: Results) -> Iterator[Piece]:

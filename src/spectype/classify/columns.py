@@ -149,14 +149,13 @@ def dictionary() -> dict[str, Column]:
     return {column.name: column for column in (*_OWN, *_VELOCITY, *indices)}
 
 
-def describe(names: Iterable[str] | None = None) -> list[str]:
-    """Lines in which columns are explained, a row of a Markdown table each; all by default."""
+def describe(columns: Iterable[Column] | None = None) -> list[str]:
+    """Lines that explain columns, a row of a Markdown table each; by default those of results."""
     lines = ["| column | what | unit | empty | values | UCD |", "|---|---|---|---|---|---|"]
-    for name, column in dictionary().items():
-        if names is None or name in set(names):
-            cells = (f"`{name}`", column.description, column.unit, column.null or "never",
-                     column.kind, column.ucd)  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
+    for column in dictionary().values() if columns is None else columns:
+        cells = (f"`{column.name}`", column.description, column.unit, column.null or "never",
+                 column.kind, column.ucd)  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 

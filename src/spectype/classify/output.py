@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spectype.classify import tables
 from spectype.classify.columns import COLUMNS
-from spectype.classify.tables import Provenance
+from spectype.classify.tables import Columns, Provenance
 from spectype.core.errors import UsageError
 from spectype.core.files import atomic_path, check_writable
 from spectype.core.names import as_text, twins
@@ -115,7 +115,13 @@ def _first_names(path: Path, head: bytes) -> list[str]:
     return text.split("\n", 1)[0].strip().split(",")
 
 
-def write_table(table: pl.DataFrame, target: Path, *, about: Provenance | None = None) -> None:
+def write_table(
+    table: pl.DataFrame,
+    target: Path,
+    *,
+    about: Provenance | None = None,
+    known: Columns | None = None,
+) -> None:
     """Write the table atomically in the format of the suffix.
 
     Parameters
@@ -126,6 +132,8 @@ def write_table(table: pl.DataFrame, target: Path, *, about: Provenance | None =
         Its name ends in one of `SUFFIXES`.
     about : mapping of str to str, optional
         From `tables.provenance`; every format but CSV holds it.
+    known : mapping of str to Column, optional
+        What the columns are, for every format but CSV; by default those of `classify`.
     """
     suffix = suffix_of(target)
     with atomic_path(target) as temporary:
@@ -139,12 +147,11 @@ def write_table(table: pl.DataFrame, target: Path, *, about: Provenance | None =
             with raw, packed as stream:
                 table.write_csv(stream)  # type: ignore[call-overload]
         elif suffix == ".parquet":
-            table.write_parquet(
-                temporary, metadata=tables.parquet_metadata(table.schema, about=about)
-            )
+            options = tables.parquet_options(table.schema, about=about, known=known)
+            table.write_parquet(temporary, **options)
         elif suffix == ".vot":
-            tables.write_votable(table, temporary, about=about)
+            tables.write_votable(table, temporary, about=about, known=known)
         elif suffix == ".ecsv":
-            tables.write_ecsv(table, temporary, about=about)
+            tables.write_ecsv(table, temporary, about=about, known=known)
         else:
-            tables.write_fits(table, temporary, about=about)
+            tables.write_fits(table, temporary, about=about, known=known)

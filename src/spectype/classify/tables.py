@@ -10,7 +10,6 @@ import io
 import json
 import shlex
 import sys
-import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 import spectype
 from spectype.classify.columns import Column, dictionary
+from spectype.core.arrow import Described
 from spectype.core.flags import Flag
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 Provenance = Mapping[str, str]
+Columns = Mapping[str, Column]  #: what is known of the columns, by name
 NULL = -1  #: a missing whole number in FITS and VOTable; none of ours is negative
 #: Cards of FITS for what `provenance` says.
 _CARDS = {"creator": "CREATOR", "model": "MODEL", "model_sha256": "MODELSHA", "system": "SYSTEM",
           "date": "DATE", "command": "COMMAND", "flags": "FLAGBITS"}  # fmt: skip
 #: Keys of VOParquet 1.0: a VOTable without data in the file's own metadata, which TOPCAT reads.
 _VOPARQUET = ("IVOA.VOTable-Parquet.version", "IVOA.VOTable-Parquet.content")
+_PROVENANCE = "spectype.provenance"
 
 
 def provenance(*, model: str, checksum: str, system: str) -> dict[str, str]:
@@ -66,7 +68,9 @@ def provenance(*, model: str, checksum: str, system: str) -> dict[str, str]:
     }
 
 
-def to_table(frame: pl.DataFrame, *, about: Provenance | None = None) -> Table:
+def to_table(
+    frame: pl.DataFrame, *, about: Provenance | None = None, known: Columns | None = None
+) -> Table:
     """A table of results as astropy's, with units, UCDs and descriptions.
 
     Parameters
@@ -75,6 +79,8 @@ def to_table(frame: pl.DataFrame, *, about: Provenance | None = None) -> Table:
         What `predict` or `classify` gave, or part of it.
     about : mapping of str to str, optional
         For ``table.meta``.
+    known : mapping of str to Column, optional
+        What the columns are; by default those of `classify`.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def to_table(frame: pl.DataFrame, *, about: Provenance | None = None) -> Table:
     from astropy.table import MaskedColumn, Table
 
     table = Table(meta=dict(about or {}), masked=False)
-    known = dictionary()
+    known = dictionary() if known is None else known
     for name in frame.columns:
         values, missing = _arrays(frame[name])
         said = known.get(name)
@@ -123,11 +129,17 @@ def _arrays(series: pl.Series) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     return np.array(series.cast(str).fill_null("").to_list() or [], dtype=np.str_), missing
 
 
-def write_fits(frame: pl.DataFrame, path: Path, *, about: Provenance | None = None) -> None:
+def write_fits(
+    frame: pl.DataFrame,
+    path: Path,
+    *,
+    about: Provenance | None = None,
+    known: Columns | None = None,
+) -> None:
     """Write a binary table with TUNIT, TUCD, TCOMM, TDISP and TNULL; provenance in its cards."""
     from astropy.io import fits
 
-    known = dictionary()
+    known = dictionary() if known is None else known
     columns = [_fits_column(frame[name], known.get(name)) for name in frame.columns]
     hdu = fits.BinTableHDU.from_columns(columns, name="TYPES")
     for number, name in enumerate(frame.columns, 1):
@@ -160,43 +172,64 @@ def _fits_column(series: pl.Series, said: Column | None) -> Any:
     return fits.Column(format="D", array=values, **options)
 
 
-def to_votable(frame: pl.DataFrame, *, about: Provenance | None = None) -> VOTableFile:
+def to_votable(
+    frame: pl.DataFrame, *, about: Provenance | None = None, known: Columns | None = None
+) -> VOTableFile:
     """A table of results as a VOTable (1.4) with an INFO for each fact of its provenance."""
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import Info
+    from astropy.units import Unit
 
-    table = to_table(frame)
+    table = to_table(frame, known=known)
     for column in table.columns.values():
+        if column.unit == Unit("Angstrom"):
+            column.unit = Unit("0.1 nm")  # the standard of VOTables has no Angstrom any more
         if column.dtype.kind == "i" and hasattr(column, "mask"):
             column.meta["values"] = {"null": NULL}
     document = from_table(table, table_id="types")
     resource = document.resources[0]
     resource.tables[0].name = "types"
+    for field in resource.tables[0].fields:
+        if field.datatype == "unicodeChar":
+            field.arraysize = "*"  # of a width of its own a text may be neither 1 nor empty
     for key, value in (about or {}).items():
-        resource.infos.append(Info(name=key, value=value))
+        info = Info(name=key, value=value)
+        info.ID = None  # or it would be its name, and `flags` is a column as well
+        resource.infos.append(info)
     return document
 
 
-def write_votable(frame: pl.DataFrame, path: Path, *, about: Provenance | None = None) -> None:
+def write_votable(
+    frame: pl.DataFrame,
+    path: Path,
+    *,
+    about: Provenance | None = None,
+    known: Columns | None = None,
+) -> None:
     """Write a VOTable, its rows as text (TABLEDATA)."""
     with path.open("wb") as stream:
-        _write_xml(to_votable(frame, about=about), stream)
+        _write_xml(to_votable(frame, about=about, known=known), stream)
 
 
 def _write_xml(document: VOTableFile, stream: IO[bytes]) -> None:
-    with warnings.catch_warnings():
-        # VOUnits would rather have 0.1nm; every tool of the field knows Angstrom.
-        warnings.filterwarnings("ignore", "The unit 'Angstrom' has been deprecated")
-        document.to_xml(stream, tabledata_format="tabledata")
+    document.to_xml(stream, tabledata_format="tabledata")
 
 
-def write_ecsv(frame: pl.DataFrame, path: Path, *, about: Provenance | None = None) -> None:
+def write_ecsv(
+    frame: pl.DataFrame,
+    path: Path,
+    *,
+    about: Provenance | None = None,
+    known: Columns | None = None,
+) -> None:
     """Write astropy's enhanced CSV."""
-    to_table(frame, about=about).write(path, format="ascii.ecsv", overwrite=True)
+    to_table(frame, about=about, known=known).write(path, format="ascii.ecsv", overwrite=True)
 
 
-def parquet_metadata(schema: pl.Schema, *, about: Provenance | None = None) -> dict[str, str]:
-    """Metadata of a parquet file of these columns, as the VOParquet convention has it.
+def parquet_options(
+    schema: pl.Schema, *, about: Provenance | None = None, known: Columns | None = None
+) -> dict[str, Any]:
+    """What ``write_parquet`` is to be given, that a file says what it holds.
 
     Parameters
     ----------
@@ -204,6 +237,14 @@ def parquet_metadata(schema: pl.Schema, *, about: Provenance | None = None) -> d
         Names and types of the columns.
     about : mapping of str to str, optional
         Kept as JSON, too, under ``spectype.provenance``.
+    known : mapping of str to Column, optional
+        What the columns are; by default those of `classify`.
+
+    Returns
+    -------
+    dict
+        ``metadata`` of the file, as the VOParquet convention has it, and ``arrow_schema``
+        (`described`).
 
     References
     ----------
@@ -212,13 +253,54 @@ def parquet_metadata(schema: pl.Schema, *, about: Provenance | None = None) -> d
     import polars as pl
 
     buffer = io.BytesIO()
-    _write_xml(to_votable(pl.DataFrame(schema=schema), about=about), buffer)
+    _write_xml(to_votable(pl.DataFrame(schema=schema), about=about, known=known), buffer)
     version, content = _VOPARQUET
-    return {
+    metadata = {
         version: "1.0",
         content: buffer.getvalue().decode(),
-        "spectype.provenance": json.dumps(dict(about or {})),
+        _PROVENANCE: json.dumps(dict(about or {})),
     }
+    return {"metadata": metadata, "arrow_schema": described(schema, about=about, known=known)}
+
+
+def described(
+    schema: pl.Schema, *, about: Provenance | None = None, known: Columns | None = None
+) -> Described:
+    """The schema with ``unit``, ``ucd`` and ``description`` of each field, and the provenance."""
+    fields = {
+        name: {
+            **({"unit": column.unit} if column.unit else {}),
+            "ucd": column.ucd,
+            "description": column.description,
+        }
+        for name, column in (dictionary() if known is None else known).items()
+    }
+    return Described(schema, fields, {_PROVENANCE: json.dumps(dict(about))} if about else {})
+
+
+def read_provenance(path: Path) -> dict[str, str]:
+    """What a table of results says of itself (`provenance`); nothing where it is CSV."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        import polars as pl
+
+        said = pl.read_parquet_metadata(path).get(_PROVENANCE, "{}")
+        return {key: str(value) for key, value in json.loads(said).items()}
+    if suffix == ".fits":
+        from astropy.io import fits
+
+        header = fits.getheader(path, 1)
+        return {key: str(header[card]) for key, card in _CARDS.items() if card in header}
+    if suffix == ".vot":
+        from astropy.io.votable import parse
+
+        return {info.name: info.value for info in parse(path).resources[0].infos}
+    if suffix == ".ecsv":
+        from astropy.table import Table
+
+        meta = Table.read(path, format="ascii.ecsv").meta
+        return {key: str(meta[key]) for key in _CARDS if key in meta}
+    return {}
 
 
 def read_table(path: Path) -> pl.DataFrame:

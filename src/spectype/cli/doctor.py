@@ -46,32 +46,37 @@ def doctor(*files: str) -> int:
     Parameters
     ----------
     files
-        Files to explain; without any, the installation is looked at.
+        Files to explain, stores, or one spectrum of them, FILE[3]; without any, the installation
+        is looked at.
     """
     return _explain(files) if files else _installation()
 
 
 def _explain(files: tuple[str, ...]) -> int:
     """Explain and type files; 1 where none can be read."""
+    from spectype.classify.given import is_store, read, split_row
     from spectype.classify.runtime import load_model
     from spectype.core.errors import SpectypeError
-    from spectype.surveys import read
-    from spectype.surveys.explain import explain
+    from spectype.surveys.explain import describe, explain
 
     model, readable = load_model(), 0
     for file in files:
+        whole, row = split_row(file)
         try:
-            print("\n".join(explain(file)))
+            if is_store(whole):
+                print("\n".join([f"{whole}: a store", *describe(read(whole), row=row)]))
+            else:
+                print("\n".join(explain(whole, row=row)))
         except SpectypeError as error:  # explained as far as it could be opened: not at all
             print(error)
             continue
         try:
-            table = model.predict(read(file))
+            table = model.predict(read(file)[:8])
         except SpectypeError:
             continue
         readable += 1
-        for i, row in enumerate(table.head(8).to_dicts()):
-            print(f"  [{i}] type {row['type']} {row['flag_names']}".rstrip())
+        for i, typed in enumerate(table.to_dicts(), row or 0):
+            print(f"  [{i}] type {typed['type']} {typed['flag_names'] or ''}".rstrip())
     return 0 if readable else 1
 
 

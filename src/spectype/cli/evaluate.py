@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from spectype.core.errors import DataError
 from spectype.core.files import read_manifest
-from spectype.draw.canvas import SCREEN, Paper
+from spectype.draw.canvas import SCREEN
+from spectype.draw.targets import OnPaper
 from spectype.judge import baselines as simpler
 from spectype.judge import strangers, stress
 from spectype.judge.predictions import open_store, predict_test
@@ -40,7 +41,7 @@ class ReportConfig:
     store: Path | None = None
     out: Path | None = None
     system: Literal["mixed", "mk", "survey"] = "mixed"
-    paper: Annotated[Paper, Parameter(name="*", group="Figures")] = SCREEN
+    paper: OnPaper = SCREEN
 
 
 Config = Annotated[ReportConfig, Parameter(name="*")]

@@ -11,6 +11,8 @@ from cyclopts import App, Parameter
 
 from spectype.cli.gan_judge import audit, evaluate
 from spectype.core.errors import UsageError
+from spectype.draw.canvas import SCREEN
+from spectype.draw.targets import OnPaper
 from spectype.generate.recipes import (
     FlowConfig,
     GanConfig,
@@ -42,6 +44,7 @@ def train(
     device: Literal["auto", "cpu", "cuda"] | None = None,
     threads: int | None = None,
     simulator: Path | None = None,
+    paper: OnPaper = SCREEN,
     reference: Annotated[GanConfig, Parameter(group="Reference recipe")] = GanConfig(),  # noqa: B008
     standard: Annotated[GeneratorConfig, Parameter(group="Standard recipe")] = GeneratorConfig(),  # noqa: B008
     refined: Annotated[RefinedConfig, Parameter(group="Refined recipe")] = RefinedConfig(),  # noqa: B008
@@ -91,6 +94,8 @@ def train(
     simulator
         Trained generator of the refined recipe, on the same store: wasserstein and flow learn from
         it first and have its split.
+    paper
+        Of the figures.
     reference
         The reference recipe; the options above win over it.
     standard
@@ -103,6 +108,7 @@ def train(
         The flow recipe, likewise.
     """
     from spectype.dataset.store import Store
+    from spectype.draw.canvas import page
     from spectype.generate.factors_training import train_standard
     from spectype.generate.gan_figures import draw
     from spectype.generate.gan_training import train_reference
@@ -114,16 +120,17 @@ def train(
     common = {"types": types, "epochs": epochs, "leave_out": leave_out, "seed": seed,
               "split_seed": split_seed, "device": device, "threads": threads,
               "simulator": None if simulator is None else str(simulator)}  # fmt: skip
-    if recipe == "standard":
-        train_standard(Store(store), out, with_options(standard, common))
-    elif recipe == "refined":
-        train_refined(Store(store), out, with_options(refined, common))
-    elif recipe == "wasserstein":
-        train_neural(Store(store), out, with_options(wasserstein, common), Adversary)
-    elif recipe == "flow":
-        train_neural(Store(store), out, with_options(flow, common), Flow)
-    else:
-        train_reference(Store(store), out, with_options(reference, common), draw=draw)
+    with page(paper):
+        if recipe == "standard":
+            train_standard(Store(store), out, with_options(standard, common))
+        elif recipe == "refined":
+            train_refined(Store(store), out, with_options(refined, common))
+        elif recipe == "wasserstein":
+            train_neural(Store(store), out, with_options(wasserstein, common), Adversary)
+        elif recipe == "flow":
+            train_neural(Store(store), out, with_options(flow, common), Flow)
+        else:
+            train_reference(Store(store), out, with_options(reference, common), draw=draw)
     print(
         f"generator in {out}; draw from it with: spectype gan sample {out} --n 1278 --out samples"
     )

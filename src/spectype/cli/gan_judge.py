@@ -10,15 +10,14 @@ from cyclopts import Parameter
 
 import spectype
 from spectype.core.errors import DataError, UsageError
-from spectype.draw.canvas import SCREEN, Paper
+from spectype.draw.canvas import SCREEN
+from spectype.draw.targets import OnPaper
 from spectype.study.recipes import AuditConfig
 
 if TYPE_CHECKING:
     import polars as pl
 
     from spectype.dataset.store import Store
-
-OnPaper = Annotated[Paper, Parameter(name="*", group="Figures")]
 
 
 def evaluate(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from spectype.core.errors import UsageError
+from spectype.draw.canvas import SCREEN
+from spectype.draw.targets import OnPaper
 from spectype.mine.prevalence import FLOOR
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def mine(
     standards: Annotated[Path | None, SHOWN] = None,
     sheet: Annotated[int, SHOWN] = 50,
     out: Annotated[Path | None, SHOWN] = None,
+    paper: OnPaper = SCREEN,
 ) -> int:
     """Rank typed spectra by the probability of something rare; check it; show it.
 
@@ -87,9 +90,12 @@ def mine(
         Stars on the contact sheet.
     out
         Folder; by default NAME-hunt.
+    paper
+        Of the contact sheet.
     """
-    from spectype.bulk.results import scan
+    from spectype.bulk.results import origin, scan
     from spectype.core.files import check_writable_folder
+    from spectype.draw.canvas import page
     from spectype.mine.checks import check
     from spectype.mine.folder import write_list
     from spectype.mine.prevalence import describe
@@ -116,7 +122,8 @@ def mine(
     table, spectra, matches = check(table, _standards(standards))
     rows = table.head(max(sheet, 0)).to_dicts()
     types = "".join(question.types) or "OBA"
-    write_sheet(rows, spectra, matches, folder, types=types)
+    with page(paper):
+        write_sheet(rows, spectra, matches, folder, types=types)
     manifest: dict[str, Any] = {
         "results": str(results),
         "wanted": question.name,
@@ -124,7 +131,7 @@ def mine(
         "floor": floor,
     }
     manifest |= {"cut": list(cuts.flags), "min_snr": min_snr, "min_p_star": min_p_star}
-    write_list(table, folder, name=question.name, manifest=manifest)
+    write_list(table, folder, name=question.name, manifest=manifest, about=origin(results))
     _print(table, question, folder)
     return 0
 

@@ -93,7 +93,7 @@ def spectrum(
 @app.command
 def compare(
     *files: str,
-    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Figure")] = (
+    output: Annotated[Path, Parameter(name=("--output", "-o"), group="Figures")] = (
         Path("compare.png")
     ),
     between: Annotated[tuple[float, float] | None, Parameter(negative="")] = None,
@@ -149,7 +149,7 @@ def compare(
         raise UsageError(f"{len(names)} names for {len(chosen)} spectra", remedy="one name each")
     if fwhm is not None and fwhm <= 0:
         raise UsageError(f"a resolution of {fwhm:g} km/s is not positive")
-    with page(paper.check().width):
+    with page(paper):
         figure = compare_figure(
             chosen,
             names=names,
@@ -160,7 +160,7 @@ def compare(
             between=between,
             title=title,
         )
-    print(save(figure, output, dpi=paper.dpi))
+        print(save(figure, output))
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from spectype.core.errors import UsageError
-from spectype.draw.canvas import SCREEN, Paper
+from spectype.draw.canvas import SCREEN
+from spectype.draw.targets import OnPaper
 from spectype.learn.recipe import TrainConfig
 from spectype.study.recipes import SweepConfig
 
@@ -24,7 +25,7 @@ def sweep(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
     reference: Annotated[SweepConfig, Parameter(group="Reference network")] = SweepConfig(),  # noqa: B008
-    paper: Annotated[Paper, Parameter(name="*", group="Figure")] = SCREEN,
+    paper: OnPaper = SCREEN,
 ) -> int:
     """Train the study's network over kernels, feature maps and learning rates.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ Width = Literal["one", "two", "screen"]
 WIDTHS = {"one": 3.46, "two": 7.09}
 DPI = 160
 _LEAST = 0.7  # of its width a figure keeps in a narrow page, where letters would get too small
-_page: ContextVar[float | None] = ContextVar("page", default=None)
 _BEGINNINGS = (b"\x89PNG", b"%PDF", b"<?xml", b"<svg")  # of files in these formats
 INK, GREY, PALE = "#1c2430", "#6b7480", "#d7dce2"
 ACCENT, SECOND = "#27589c", "#c2571a"
@@ -81,14 +80,13 @@ class Paper:
     width: Width = "screen"
     dpi: int = DPI
 
-    def check(self) -> Paper:
-        """Raise `UsageError` now if no figure could be written so."""
+    def __post_init__(self) -> None:
         if not 20 <= self.dpi <= 2400:
-            raise UsageError(f"{self.dpi} dots an inch are not between 20 and 2400")
-        return self
+            raise UsageError(f"{self.dpi} dots an inch", remedy="give --dpi 20 to 2400")
 
 
 SCREEN = Paper()
+_paper: ContextVar[Paper] = ContextVar("paper", default=SCREEN)
 
 
 @contextmanager
@@ -104,19 +102,13 @@ def style() -> Iterator[None]:
 
 
 @contextmanager
-def page(width: Width) -> Iterator[None]:
-    """Make figures as wide as columns of a journal's page, their letters as large as on a screen.
-
-    Parameters
-    ----------
-    width : {"one", "two", "screen"}
-        One column, two, or as wide as a figure is by itself.
-    """
-    token = _page.set(WIDTHS.get(width))
+def page(paper: Paper) -> Iterator[None]:
+    """Make and save figures for this paper, their letters as large as on a screen."""
+    token = _paper.set(paper)
     try:
         yield
     finally:
-        _page.reset(token)
+        _paper.reset(token)
 
 
 def new_figure(width: float, height: float, *, panels: int = 1) -> Figure:
@@ -126,7 +118,7 @@ def new_figure(width: float, height: float, *, panels: int = 1) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    if (wanted := _page.get()) is not None:
+    if (wanted := WIDTHS.get(_paper.get().width)) is not None:
         wanted = max(wanted, WIDTHS["two"] if panels > 1 else 0.0)
         # Letters do not shrink, so a narrower figure loses less height than width.
         width, height = wanted, height * min(1.0, wanted / width) ** 0.5
@@ -178,14 +170,25 @@ def check_output(path: str | Path) -> Path:
     return target
 
 
-def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
-    """Write the figure atomically; the suffix (png, pdf, svg) decides the format."""
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write the figure atomically: png, pdf or svg by the name's end, as fine as `page` says."""
     target = check_output(path)
     kind = target.suffix.lower().lstrip(".")
     stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with atomic_path(target) as temporary, style():
-        figure.savefig(temporary, format=kind, dpi=dpi, metadata=stamp)
+        figure.savefig(temporary, format=kind, dpi=_paper.get().dpi, metadata=stamp)
     return target
+
+
+def save_pages(figures: Iterable[Figure], path: Path) -> Path:
+    """Write figures atomically as the pages of a PDF, each drawn when its turn comes."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    stamp = {"CreationDate": None}
+    with atomic_path(path) as temporary, style(), PdfPages(temporary, metadata=stamp) as book:
+        for figure in figures:
+            book.savefig(figure, dpi=_paper.get().dpi)
+    return path
 
 
 def illustrate(
@@ -214,15 +217,15 @@ def illustrate(
         name: to_svg(figure, title=f"{prefix}{name}".replace("-", " "))
         for name, figure in figures.items()
     }
-    if paper.check().width != "screen":
-        with page(paper.width):
+    with page(paper):
+        if paper.width != "screen":
             figures = draw()
-    for name, figure in figures.items():
-        path = folder / f"{prefix}{name}.svg"
-        if paper == SCREEN:
-            write_text(path, svgs[name])  # it is the page's
-        else:
-            save(figure, path, dpi=paper.dpi)
-        figure.set_layout_engine("none")  # its parts are in their places: half the time
-        save(figure, path.with_suffix(".pdf"), dpi=paper.dpi)
+        for name, figure in figures.items():
+            path = folder / f"{prefix}{name}.svg"
+            if paper == SCREEN:
+                write_text(path, svgs[name])  # it is the page's
+            else:
+                save(figure, path)
+            figure.set_layout_engine("none")  # its parts are in their places: half the time
+            save(figure, path.with_suffix(".pdf"))
     return svgs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spectype.core.errors import ArgumentError
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
-from spectype.draw.canvas import Width, new_figure, page, save, style
+from spectype.draw.canvas import Paper, Width, new_figure, page, save, style
 from spectype.draw.labels import draw_lines, draw_telluric
 from spectype.draw.spectrum import (
     draw_spectrum,
@@ -73,7 +73,7 @@ def plot(
     'vacuum wavelength [Å]'
     """
     rows = _rows(spectra, types)
-    with page(width):
+    with page(Paper(width)):
         if len(spectra) == 1:
             figure = spectrum_figure(
                 spectra, prediction=rows[0], types=lines, between=between, smooth=smooth

@@ -42,9 +42,9 @@ class Reading:
 
 
 # Options of figures and of reading stand together in the help of every verb that has them.
-Output = Annotated[Path | None, Parameter(name=("--output", "-o"), group="Figure")]
-Title = Annotated[str | None, Parameter(group="Figure")]
-OnPaper = Annotated[Paper, Parameter(name="*", group="Figure")]
+Output = Annotated[Path | None, Parameter(name=("--output", "-o"), group="Figures")]
+Title = Annotated[str | None, Parameter(group="Figures")]
+OnPaper = Annotated[Paper, Parameter(name="*", group="Figures")]
 AsRead = Annotated[Reading, Parameter(name="*", group="Reading")]
 
 
@@ -143,24 +143,12 @@ def write_figures(figures: Iterator[Any], targets: Sequence[Path], *, paper: Pap
 
     The figures are made one by one as they are written, so that the width holds for each.
     """
-    from spectype.draw.canvas import page
+    from spectype.draw.canvas import page, save, save_pages
 
-    with page(paper.check().width):
-        return _write(figures, targets, paper.dpi)
-
-
-def _write(figures: Iterator[Any], targets: Sequence[Path], dpi: int) -> list[Path]:
-    from spectype.core.files import atomic_path
-    from spectype.draw.canvas import save, style
-
-    if len(targets) > 1 and len(set(targets)) == 1:
-        from matplotlib.backends.backend_pdf import PdfPages
-
-        with atomic_path(targets[0]) as temporary, style(), PdfPages(temporary) as pages:
-            for figure in figures:
-                pages.savefig(figure)
-        return [targets[0]]
-    return [save(figure, target, dpi=dpi) for figure, target in zip(figures, targets, strict=True)]
+    with page(paper):
+        if len(targets) > 1 and len(set(targets)) == 1:
+            return [save_pages(figures, targets[0])]
+        return [save(figure, target) for figure, target in zip(figures, targets, strict=True)]
 
 
 def named(files: Sequence[str], *, least: int) -> list[str]:

@@ -27,9 +27,9 @@ def draw(snapshot: Snapshot) -> None:
         real=snapshot.real,
         title=f"16 samples after {snapshot.epoch} epochs (blue); nearest training spectrum (black)",
     )
-    save(figure, folder / f"samples-{snapshot.epoch:06d}.png", dpi=110)
+    save(figure, folder / f"samples-{snapshot.epoch:06d}.png")
     if len(snapshot.log) > 1:
-        save(curves_figure(snapshot.log), folder / "curves.png", dpi=110)
+        save(curves_figure(snapshot.log), folder / "curves.png")
 
 
 def samples_figure(
@@ -56,7 +56,7 @@ def samples_figure(
         Heading.
     """
     with style():
-        figure = new_figure(15.0, 9.0)
+        figure = new_figure(15.0, 9.0, panels=4)
         axes = figure.subplots(4, 4, sharex=True, sharey=True).ravel()
         low, high = np.nanquantile(real, [0.001, 0.999])
         for axis, sample in zip(axes, flux):
@@ -64,10 +64,8 @@ def samples_figure(
             axis.plot(wave, np.where(covered, sample, np.nan), color=ACCENT, lw=0.5)
             axis.plot(wave, near, color=INK, lw=0.4)  # on top: samples are the noisier ones
             axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
-        for axis in axes[12:]:
-            axis.set_xlabel("vacuum wavelength at rest [Å]")
-        for axis in axes[::4]:
-            axis.set_ylabel("flux / broad shape")
+        figure.supxlabel("vacuum wavelength at rest [Å]", size=9)
+        figure.supylabel("flux / broad shape", size=9)
         figure.suptitle(title, color=INK)
     return figure
 

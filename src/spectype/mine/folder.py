@@ -2,16 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spectype.core.files import atomic_path, write_manifest, write_text
+from spectype.classify.columns import Column
+from spectype.core.files import write_manifest, write_text
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from spectype.classify.tables import Provenance
 
-def write_list(table: pl.DataFrame, folder: Path, *, name: str, manifest: dict[str, Any]) -> None:
+
+def _columns() -> Iterator[Column]:
+    unread = "where the spectrum cannot be read"
+    yield Column("rank", "integer", "stat.rank", "Place in the list", display="I7")
+    yield Column(
+        "score",
+        "real",
+        "stat.probability",
+        "Probability of being what is wanted, at the types' real frequency",
+        display="E12.5",
+    )
+    yield Column(
+        "purity",
+        "real",
+        "stat.mean;stat.probability",
+        "Expected share of true members down to this row",
+        display="F7.4",
+    )
+    yield Column(
+        "purity_low",
+        "real",
+        "stat.min;stat.probability",
+        "Lower end of the 90 % interval of purity",
+        display="F7.4",
+    )
+    yield Column(
+        "purity_high",
+        "real",
+        "stat.max;stat.probability",
+        "Upper end of the 90 % interval of purity",
+        display="F7.4",
+    )
+    yield Column("exposures", "integer", "meta.number;obs", "Spectra of this star", display="I5")
+    yield Column(
+        "obsids",
+        "text",
+        "meta.id;obs",
+        "Their identifiers, apart by blanks",
+        null="where files give none",
+    )
+    yield Column(
+        "survey_type",
+        "text",
+        "src.spType",
+        "The letter of label, the survey's type",
+        null="where it has none",
+    )
+    yield Column(
+        "survey_label", "text", "src.spType", "Type that the spectrum's header gives", null=unread
+    )
+    yield Column(
+        "nearest",
+        "text",
+        "meta.id.cross",
+        "Nearest labelled spectrum, with --standards",
+        null=unread,
+    )
+    yield Column("nearest_type", "text", "src.spType", "Its type", null=unread)
+    yield Column(
+        "nearest_chi2",
+        "real",
+        "stat.fit.chi2",
+        "Its reduced chi-square",
+        display="F10.3",
+        null=unread,
+    )
+    yield Column(
+        "nearest_velocity",
+        "real",
+        "spect.dopplerVeloc",
+        "Velocity relative to it",
+        "km/s",
+        "F9.1",
+        unread,
+    )
+    yield Column("check", "text", "meta.note", "Why the spectrum has not been checked",
+                 null="where it has")  # fmt: skip
+
+
+#: What a list has beside the columns of its results, and the helium lines (`--indices`).
+COLUMNS = tuple(_columns())
+
+
+def write_list(
+    table: pl.DataFrame,
+    folder: Path,
+    *,
+    name: str,
+    manifest: dict[str, Any],
+    about: Provenance | None = None,
+) -> None:
     """Write ``candidates.csv``, ``.fits``, ``.vot`` and ``NAME-sample.txt`` (an obsid a line).
 
     Parameters
@@ -24,28 +117,16 @@ def write_list(table: pl.DataFrame, folder: Path, *, name: str, manifest: dict[s
         What was looked for.
     manifest : dict
         How; its file comes last.
+    about : mapping of str to str, optional
+        From `tables.provenance`.
     """
+    from spectype.classify.columns import dictionary
     from spectype.classify.output import write_table
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(table, folder / "candidates.csv")
-    write_table(table, folder / "candidates.fits")
-    _write_votable(table, folder / "candidates.vot")
+    known = dictionary() | {column.name: column for column in COLUMNS}
+    for suffix in ("csv", "fits", "vot"):
+        write_table(table, folder / f"candidates.{suffix}", about=about, known=known)
     obsids = table["obsid"].drop_nulls().cast(str).to_list()
     write_text(folder / f"{name}-sample.txt", "".join(f"{obsid}\n" for obsid in obsids))
     write_manifest(folder, "candidates", {**manifest, "stars": len(table)})
-
-
-def _write_votable(table: pl.DataFrame, path: Path) -> None:
-    from astropy.table import MaskedColumn, Table
-
-    columns = {}
-    for name in table.columns:
-        values, missing = table[name], table[name].is_null().to_numpy()
-        if values.dtype.is_numeric():
-            data = values.fill_null(0).to_numpy()
-        else:
-            data = values.cast(str).fill_null("").to_numpy().astype(str)
-        columns[name] = MaskedColumn(data, mask=missing)
-    with atomic_path(path) as temporary:
-        Table(columns).write(temporary, format="votable", overwrite=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from spectype.classify.standards import Match
 from spectype.core.grid import STANDARD_GRID
 from spectype.core.lines import lines_of
 from spectype.core.spectra import Spectra
-from spectype.draw.canvas import GREY, SECOND, new_figure, save, style
+from spectype.draw.canvas import GREY, SECOND, new_figure, save, save_pages, style
 from spectype.draw.labels import draw_lines
 from spectype.draw.spectrum import draw_spectrum
 
@@ -49,10 +50,6 @@ def write_sheet(
     list of Path
         What was written; nothing if no spectrum could be read.
     """
-    from matplotlib.backends.backend_pdf import PdfPages
-
-    from spectype.core.files import atomic_path
-
     places = [place for place in range(len(rows)) if place in spectra]
     pages = [places[i : i + A_PAGE] for i in range(0, len(places), A_PAGE)]
     if not pages:
@@ -64,22 +61,13 @@ def write_sheet(
 
     drawn = figures()
     first = next(drawn)
-    picture = save(first, folder / "sheet.png", dpi=110)
-    stamp = {"CreationDate": None}
-    with (
-        atomic_path(folder / "sheet.pdf") as temporary,
-        style(),
-        PdfPages(temporary, metadata=stamp) as book,
-    ):
-        book.savefig(first)
-        for figure in drawn:
-            book.savefig(figure)
-    return [folder / "sheet.pdf", picture]
+    picture = save(first, folder / "sheet.png")
+    return [save_pages(chain([first], drawn), folder / "sheet.pdf"), picture]
 
 
 def _page(stars: Sequence[tuple[Mapping[str, Any], Spectra, Match | None]], types: str) -> Figure:
     with style():
-        figure = new_figure(11.0, 3.0 * len(stars) + 0.2)
+        figure = new_figure(11.0, 3.0 * len(stars) + 0.2, panels=2)
         grid = figure.add_gridspec(len(stars), 2, width_ratios=[1.6, 1.0])
         for number, (row, spectrum, match) in enumerate(stars):
             blue, whole = (figure.add_subplot(grid[number, i]) for i in (0, 1))
@@ -135,10 +123,10 @@ def _heading(row: Mapping[str, Any]) -> str:
 
 def _second(row: Mapping[str, Any]) -> str:
     lines = [
-        f"{name[:-4]} {name[-4:]}: {row[name]:.2f} ± {row[f'{name}_error']:.2f} Å"
+        f"{name[:2]} {name[2:-4]} {name[-4:]}: {row[name]:.2f} ± {row[f'{name}_error']:.2f} Å"
         for name in ("HeI4471", "HeII4541", "HeII4686")
         if row.get(name) is not None and row.get(f"{name}_error") is not None
     ]
     if row.get("nearest_chi2") is not None:
         lines.append(f"χ² {row['nearest_chi2']:.2f}")
-    return ", ".join(lines)
+    return "\n".join(lines)

@@ -133,4 +133,4 @@ def draw_curve(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
             apart.annotate("real stars from here", (real[0], 0.98), size=7, color=GREY,
                            xytext=(3, 0), textcoords="offset points", va="top")  # fmt: skip
         figure.suptitle("Samples against stars kept for validation", color=INK)
-        save(figure, path, dpi=110)
+        save(figure, path)

@@ -75,10 +75,10 @@ def write_sweeps(
     rows = [{**asdict(p), "low": s.low, "high": s.high, "stars": s.n_stars}
             for p, s in zip(points, shares, strict=True)]  # fmt: skip
     write_json(folder / "sweep.json", {"about": about, "note": NOTE, "points": plain(rows)})
-    with page(paper.check().width):
+    with page(paper):
         figure = sweep_figure(points, shares, about=about)
-    for kind in FORMATS:
-        save(figure, folder / f"sweep.{kind}", dpi=paper.dpi)
+        for kind in FORMATS:
+            save(figure, folder / f"sweep.{kind}")
     lines = [f"{'':14}{'value':>8}{'study':>9}{'ours':>8}   95 % interval"]
     for p, s in zip(points, shares, strict=True):
         ours = f"{p.accuracy:8.4f}   {s.low:.3f}-{s.high:.3f}" if s.n_stars else "  diverged"

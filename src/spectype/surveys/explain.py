@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from spectype.core.errors import SpectypeError
+from spectype.core.errors import ReadError, SpectypeError
 from spectype.core.spectra import Spectra
 from spectype.formats import read_blocks
 from spectype.formats.blocks import Block
@@ -18,8 +18,14 @@ _RANGE = (3700.0, 9100.0)  # Angstrom, vacuum: what is typed
 _SHOWN = 8
 
 
-def explain(path: str | os.PathLike[str]) -> list[str]:
+def explain(path: str | os.PathLike[str], *, row: int | None = None) -> list[str]:
     """Lines that explain a file.
+
+    Parameters
+    ----------
+    path : path-like
+    row : int, optional
+        The one of its spectra that is meant; by default the first of them.
 
     Raises
     ------
@@ -35,7 +41,7 @@ def explain(path: str | os.PathLike[str]) -> list[str]:
         lines.append(f"survey: {survey.title} (cite {survey.citation})")
     try:
         lines += _blocks(source, judged=survey is None)
-        lines += _spectra(read(path))
+        lines += describe(read(path), row=row)
     except SpectypeError as error:
         words = f"{error.problem} ({error.remedy})" if error.remedy else error.problem
         lines.append(f"cannot be read: {words}")
@@ -74,14 +80,22 @@ def _block(block: Block, *, judged: bool) -> list[str]:
     return lines
 
 
-def _spectra(spectra: Spectra) -> list[str]:
-    """What was read: rows, wavelengths, frame, errors, and each decision."""
-    frames = ", ".join(sorted({str(frame) for frame in spectra.get("wave_frame")}))
-    lines = [
-        f"spectra: {len(spectra)}, {spectra.n_pix} pixels",
-        f"wavelengths of the file in {frames}; here in vacuum",
-    ]
-    for i, one in enumerate(spectra[: min(len(spectra), _SHOWN)]):
+def describe(spectra: Spectra, *, row: int | None = None) -> list[str]:
+    """What was read: rows, wavelengths, frame, errors, and each decision; of one row, or the first.
+
+    Raises
+    ------
+    ReadError
+        If there is no such row.
+    """
+    if row is not None and row >= len(spectra):
+        raise ReadError(f"there is no spectrum {row}; the last is {len(spectra) - 1}")
+    lines = [f"spectra: {len(spectra)}, {spectra.n_pix} pixels"]
+    if frames := ", ".join(sorted({frame for frame in spectra.get("wave_frame") if frame})):
+        lines.append(f"wavelengths of the file in {frames}; here in vacuum")
+    shown = range(min(len(spectra), _SHOWN)) if row is None else [row]
+    for i in shown:
+        one = spectra[i]
         wave = one.wave if one.wave.ndim == 1 else one.wave[0]
         good = ~one.mask[0]
         inside = good & (wave > _RANGE[0]) & (wave < _RANGE[1])
@@ -91,6 +105,6 @@ def _spectra(spectra: Spectra) -> list[str]:
         share = inside.sum() / max(1, int(np.sum((wave > _RANGE[0]) & (wave < _RANGE[1]))))
         lines.append(f"  [{i}] {name} {span}, {errors}, {share:.0%} good in 3700-9100 A".rstrip())
         lines += [f"      {note}" for note in (one.get("notes")[0] or "").split("; ") if note]
-    if len(spectra) > _SHOWN:
+    if row is None and len(spectra) > _SHOWN:
         lines.append(f"  ... and {len(spectra) - _SHOWN} more")
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spectype.classify.columns import Column
+from spectype.classify.output import write_table
 from spectype.core import mk
 from spectype.core.errors import UsageError
 from spectype.web.review import COLUMNS, Review
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from spectype.classify.tables import Columns
 
 #: Formats of an export, with their media types.
 FORMATS = {
@@ -24,6 +27,22 @@ FORMATS = {
     "fits": "application/fits",
     "vot": "application/x-votable+xml",
 }
+#: What the columns of decisions are; several have the name of one of `classify`.
+DECISIONS = {column.name: column for column in (
+    Column("path", "text", "meta.id;meta.file", "File; [3] behind it: its fourth spectrum"),
+    Column("obsid", "text", "meta.id;obs", "Identifier of the observation"),
+    Column("reviewer", "text", "meta.curation", "Who decided"),
+    Column("time", "text", "time", "When (UTC)"),
+    Column("verdict", "text", "meta.code", "accept, reject or relabel"),
+    Column("label", "text", "src.spType", "Type that the reviewer gives"),
+    Column("kind", "text", "src.class", "Kind of object that the reviewer gives"),
+    Column("note", "text", "meta.note", "The reviewer's note"),
+    Column("blind", "integer", "meta.code", "1 where the machine's type was hidden"),
+    Column("machine", "text", "src.spType", "The machine's type"),
+    Column("machine_probability", "real", "stat.probability;src.spType", "Its probability"),
+    Column("model", "text", "meta.id", "Model that gave it"),
+    Column("version", "text", "meta.version", "spectype's version"),
+)}  # fmt: skip
 
 
 def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
@@ -106,37 +125,20 @@ def as_table(review: Review) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={name: numbers.get(name, pl.String) for name in COLUMNS})
 
 
-def encoded(table: pl.DataFrame, format: str) -> bytes:
-    """A table as the bytes of a file of this format (a name of `FORMATS`)."""
+def encoded(table: pl.DataFrame, format: str, *, known: Columns | None = None) -> bytes:
+    """A table as the bytes of a file of this format (a name of `FORMATS`).
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        Its rows.
+    format : str
+        One of `FORMATS`.
+    known : mapping of str to Column, optional
+        What the columns are; by default those of `classify`.
+    """
     if format not in FORMATS:
         raise UsageError(f"unknown format {format!r}", remedy=", ".join(FORMATS))
-    if format == "csv":
-        return table.write_csv().encode()
-    buffer = io.BytesIO()
-    if format == "parquet":
-        table.write_parquet(buffer)
-    elif format == "fits":
-        from spectype.classify.output import write_table
-
-        with tempfile.TemporaryDirectory() as folder:
-            write_table(table, target := Path(folder) / "table.fits")
-            return target.read_bytes()
-    else:
-        _votable(table, buffer)
-    return buffer.getvalue()
-
-
-def _votable(table: pl.DataFrame, buffer: io.BytesIO) -> None:
-    """Columns of numbers as they are (empty: NaN, of whole numbers -1), others as text."""
-    from astropy.table import Table
-
-    columns: dict[str, Any] = {}
-    for name in table.columns:
-        values = table[name]
-        if values.dtype.is_float():
-            columns[name] = values.fill_null(np.nan).to_numpy()
-        elif values.dtype.is_integer():
-            columns[name] = values.fill_null(-1).cast(int).to_numpy()
-        else:
-            columns[name] = np.array([str("" if v is None else v) for v in values], dtype="U")
-    Table(columns).write(buffer, format="votable")
+    with tempfile.TemporaryDirectory() as folder:
+        write_table(table, target := Path(folder) / f"table.{format}", known=known)
+        return target.read_bytes()

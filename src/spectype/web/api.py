@@ -15,7 +15,7 @@ import spectype
 from spectype.core.errors import DataError, UsageError
 from spectype.core.lines import LINES, TELLURIC
 from spectype.web import uploads
-from spectype.web.agreement import FORMATS, agreement, as_table, encoded
+from spectype.web.agreement import DECISIONS, FORMATS, agreement, as_table, encoded
 from spectype.web.desk import ROW, Desk
 from spectype.web.links import links
 from spectype.web.review import Decision
@@ -247,7 +247,8 @@ def agree(
 @router.get("/review", tags=["review"], responses=_FILE, response_class=Response)
 def review(request: Request, format: Format = "csv") -> Response:
     """The decisions as a file."""
-    return _sent(encoded(as_table(reviewed(request)), format), "review", format)
+    table = as_table(reviewed(request))
+    return _sent(encoded(table, format, known=DECISIONS), "review", format)
 
 
 @router.post("/classify", tags=["service"])

@@ -11,9 +11,18 @@ from spectype.core.errors import UsageError
 from spectype.core.indices import measure
 from spectype.core.spectra import Spectra
 from spectype.simulate.instrument import line_spread, pixels
-from spectype.starlight import calibration, gas, hydrogen, metal_lines, molecules, opacity
+from spectype.starlight import (
+    calibration,
+    departures,
+    gas,
+    hydrogen,
+    metal_lines,
+    molecules,
+    opacity,
+)
 from spectype.starlight.atmosphere import DEPTHS, model
-from spectype.starlight.physics import WAVE, emergent_flux, wind
+from spectype.starlight.physics import WAVE, emergent_flux
+from spectype.starlight.wind import wind
 
 
 def star(code: float, height: float = 0.0, feh: float = 0.0) -> np.ndarray:
@@ -33,7 +42,7 @@ def index(name: str, *light: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def dwarfs() -> dict[float, np.ndarray]:
-    return {code: star(code) for code in (5, 9, 12, 18, 21, 25, 32, 42, 50, 55, 61, 64)}
+    return {code: star(code) for code in (5, 7, 9, 10.5, 12, 18, 21, 25, 32, 42, 50, 55, 61, 64)}
 
 
 def test_flux_is_near_that_of_a_black_body(dwarfs):
@@ -65,6 +74,35 @@ def test_helium_and_metals_in_their_order(dwarfs):
     assert abs(table["HeII4541"][codes == 12][0]) < 0.12  # B2: gone
     assert (np.diff(table["CaK"][(codes >= 18) & (codes <= 42)]) > 0).all()
     assert (np.diff(table["NaD"][(codes >= 32) & (codes <= 61)]) > 0).all()
+
+
+def test_ionisation_of_helium_types_hot_stars(dwarfs):
+    # Gray & Corbally 2009, chapters 3 and 4: He I 4471 and He II 4541 are equal at O7 (in library
+    # stars' widths a little later), He II is gone at B0.5, He I strongest at B2.
+    neutral, ionised = (
+        dict(zip(dwarfs, index(name, *dwarfs.values()), strict=True))
+        for name in ("HeI4471", "HeII4541")
+    )
+    assert neutral[5] / ionised[5] < neutral[7] / ionised[7] < 1 < neutral[9] / ionised[9]
+    assert abs(ionised[10.5]) < 0.06 < ionised[9] - 0.2
+    assert neutral[12] > 1.1 and neutral[12] > max(neutral[9], neutral[18])
+
+
+def test_supergiants_have_strong_helium_and_magnesium(dwarfs):
+    # B5 Ia, Ib in libraries: He I 4471 0.75, Mg II 4481 a third of an Angstrom, narrow Balmer.
+    narrow, helium = (index(name, star(15.0, 2.0), dwarfs[18]) for name in ("Hbeta", "HeI4471"))
+    assert narrow[0] < 0.4 * narrow[1]
+    assert 0.6 < helium[0] < 0.9
+
+
+def test_lines_depart_in_hot_stars_only():
+    sun, late, early = (departures.at(*star) for star in ((5777, 4.44), (9000, 4.1), (31400, 3.95)))
+    for group in departures.SOURCE:
+        assert sun[group].source == late[group].source == 1
+        assert early[group].source < 0.85
+        dark = early[group].dark(DEPTHS)
+        assert (np.diff(dark) < 0).all() and dark[-1] < 0.01  # in equilibrium deep down
+    assert early["He II"].opacity > 5
 
 
 def test_oxide_bands_appear_at_late_k(dwarfs):
@@ -126,7 +164,10 @@ def test_not_a_number_is_refused(value):
 
 
 def test_wind_fills_lines_of_hot_supergiants_only():
-    assert (wind(WAVE, 9700.0, 1.8) == 1).all()
+    assert (wind(WAVE, 8300.0, 1.5) == 1).all()
+    np.testing.assert_allclose(wind(WAVE, 14800.0, 4.0), 1, atol=1e-4)  # a dwarf
+    red = WAVE > 6500
+    assert wind(WAVE, 14800.0, 2.2)[red].max() > wind(WAVE, 14800.0, 2.2)[~red].max() > 1.01
     dwarf, giant = wind(WAVE, 40000.0, 3.92), wind(WAVE, 40000.0, 3.4)
     at = np.searchsorted(WAVE, 4687.0)
     assert giant[at] > dwarf[at] + 0.1
@@ -347,3 +388,10 @@ class TestCalibration:
         codes = np.arange(3, 69, 2.0)
         logg = [calibration.parameters(codes, np.full(codes.shape, h))[1] for h in (0.0, 1.0, 2.0)]
         assert (logg[0] > logg[1]).all() and (logg[1] > logg[2]).all()
+
+    @pytest.mark.parametrize("code", [8.0, 15.0, 25.0])
+    def test_gravity_says_how_high_a_star_stands(self, code):
+        for height, expected in ((0.0, 0.0), (2.0, 1.0)):
+            teff, logg = calibration.parameters([code], [height])
+            found = calibration.highness(float(teff[0]), float(logg[0]))
+            assert found == pytest.approx(expected, abs=0.02)

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from spectype.starlight.calibration import highness
 from spectype.starlight.gas import Gas, solve
 from spectype.starlight.opacity import rosseland
 
@@ -128,14 +129,20 @@ def turbulence(teff: float, logg: float) -> float:
     """Microturbulence [cm/s].
 
     Dwarfs of 5,000 to 6,900 K after Bruntt et al. 2010 (MNRAS 405, 1907, eq. 8), growing in giants
-    as is found there; round numbers for hotter stars.
+    as is found there. Hotter dwarfs: round numbers between those of Nieva & Przybilla 2012 (A&A
+    539, A143) for early B and the 10 km/s of the O star grid of Lanz & Hubeny 2003 (ApJS 146, 417).
+    Supergiants: 4-8 km/s in A and late B (Przybilla et al. 2006, A&A 445, 1099), 8-20 km/s in
+    earlier B (Crowther et al. 2006, A&A 446, 279; Markova & Puls 2008, A&A 478, 823).
     """
     offset = float(np.clip(teff, 5000, 6900)) - 5700
     speed = 1.01 + 4.56e-4 * offset + 2.75e-7 * offset**2 + 0.5 * max(3.6 - logg, 0.0)
     if teff > 6900:
-        speed = max(speed, float(np.interp(teff, [6900, 8000], [2.0, 2.5])))
-    if teff > 20000:
-        speed = max(speed, 8.0 if logg < 3.4 else 5.0)
+        dwarf = float(np.interp(teff, [6900, 8000, 18000, 22000, 34000], [2, 2.5, 2.5, 5, 10]))
+        supergiant = float(
+            np.interp(teff, [6900, 9000, 13000, 16000, 22000], [3.0, 5.0, 8.0, 10.0, 16.0])
+        )
+        high = highness(teff, logg)
+        speed = max(speed, (1 - high) * dwarf + high * supergiant)
     return 1e5 * speed
 
 

@@ -4,7 +4,10 @@ Sources. Dwarfs: Pecaut & Mamajek 2013 (ApJS 208, 9, and the table kept up to da
 O stars after Martins, Schaerer & Hillier 2005 (A&A 436, 1049). Giants: Martins et al. 2005 for O;
 Straizys & Kuriliene 1981 (Ap&SS 80, 353) for B to G; Gray & Corbally 2009 (Stellar Spectral
 Classification, appendix B) and van Belle et al. 1999 (AJ 117, 521) for G to M. Supergiants
-(class Ib-Iab): Martins et al. 2005 for O; Straizys & Kuriliene 1981 for B to G; Flower 1996
+(class Ib-Iab): Martins et al. 2005 for O; Crowther, Lennon & Walborn 2006 (A&A 446, 279) for
+B0-B3, Markova & Puls 2008 (A&A 478, 823) for B5-B9, Przybilla et al. 2006 (A&A 445, 1099) and
+Firnstein & Przybilla 2012 (A&A 543, A80) for B8-A3, all with departures from equilibrium, as far as
+they are remembered; Straizys & Kuriliene 1981 for F and G; Flower 1996
 (ApJ 469, 355) and Levesque et al. 2005 (ApJ 628, 973) for K and M. Values between the tabulated
 types are interpolated; rounded to what such calibrations are worth (2-4 % in temperature, 0.2 dex
 in gravity). Classes IV and II lie half-way between their neighbours.
@@ -55,12 +58,12 @@ GIANTS = np.array(
 SUPERGIANTS = np.array(
     [
         (3, 42500, 3.70), (4, 40700, 3.60), (5, 38500, 3.5), (6, 35700, 3.4), (7, 33300, 3.3),
-        (8, 31000, 3.2), (9, 29600, 3.1), (9.5, 28400, 3.05), (10, 26000, 2.9), (11, 20800, 2.6),
-        (12, 18500, 2.4), (13, 16200, 2.2), (15, 13600, 2.0), (18, 11100, 1.9), (20, 9700, 1.8),
-        (22, 9000, 1.7), (25, 8300, 1.6), (30, 7450, 1.6), (32, 7100, 1.5), (35, 6550, 1.4),
-        (38, 6000, 1.3), (40, 5550, 1.25), (42, 5300, 1.15), (45, 4950, 1.0), (48, 4600, 0.9),
-        (50, 4420, 0.8), (52, 4250, 0.7), (53, 4080, 0.55), (55, 3850, 0.3), (60, 3750, 0.1),
-        (62, 3650, 0.0), (64, 3530, -0.1), (65, 3450, -0.2), (69, 3200, -0.2),
+        (8, 31000, 3.2), (9, 29600, 3.1), (9.5, 28400, 3.05), (10, 27000, 2.95), (11, 21800, 2.6),
+        (12, 18900, 2.45), (13, 16500, 2.25), (15, 14800, 2.2), (18, 12500, 1.9), (19, 11000, 1.9),
+        (20, 9800, 2.0), (22, 9000, 1.7), (25, 8300, 1.4), (30, 7450, 1.5), (32, 7100, 1.5),
+        (35, 6550, 1.4), (38, 6000, 1.3), (40, 5550, 1.25), (42, 5300, 1.15), (45, 4950, 1.0),
+        (48, 4600, 0.9), (50, 4420, 0.8), (52, 4250, 0.7), (53, 4080, 0.55), (55, 3850, 0.3),
+        (60, 3750, 0.1), (62, 3650, 0.0), (64, 3530, -0.1), (65, 3450, -0.2), (69, 3200, -0.2),
     ]
 )  # fmt: skip
 
@@ -107,3 +110,11 @@ def code_of(teff: Any, height: float) -> Floats:
     temperatures = parameters(codes, np.full(codes.shape, height))[0]
     found = np.interp(-np.asarray(teff, dtype=np.float64), -temperatures, codes)
     return np.asarray(found, dtype=np.float64)
+
+
+def highness(teff: float, logg: float) -> float:
+    """Place by gravity between the dwarfs (0) and the supergiants (1) of a temperature [K]."""
+    dwarf, supergiant = (
+        float(np.interp(teff, table[::-1, 1], table[::-1, 2])) for table in (DWARFS, SUPERGIANTS)
+    )
+    return float(np.clip((dwarf - logg) / (dwarf - supergiant), 0.0, 1.0))

@@ -58,17 +58,13 @@ class Departure:
 
 
 NONE = Departure()
-#: log g of white dwarfs. Collisions keep their atmospheres in equilibrium, and from most of them
-#: helium has sunk below what can be seen (Schatzman 1958; three in four are DA: Kepler et al. 2019,
-#: MNRAS 486, 2169).
+#: log g of white dwarfs, in most of which helium has sunk below what can be seen (Schatzman 1958;
+#: three in four are DA: Kepler et al. 2019, MNRAS 486, 2169).
 SETTLED = 7.0
 
 
 def at(teff: float, logg: float) -> dict[str, Departure]:
     """Departures of each group of lines at an effective temperature [K] and log g."""
-    if logg >= SETTLED:
-        gone = Departure(opacity=0.0)
-        return {group: gone if group.startswith("He") else NONE for group in (*OPACITY, "Ca II")}
     place, high = float(np.log(teff)), calibration.highness(teff, logg)
 
     def between(tables: Tables) -> float:
@@ -79,6 +75,8 @@ def at(teff: float, logg: float) -> dict[str, Departure]:
         group: Departure(between(tables), between(SOURCE[group]) if group in SOURCE else 1.0)
         for group, tables in OPACITY.items()
     }
+    if logg >= SETTLED:
+        found |= {group: Departure(opacity=0.0) for group in OPACITY if group.startswith("He")}
     # In A and early F stars the ultraviolet ionises Ca II beyond Saha's share.
     found["Ca II"] = Departure(float(np.interp(teff, [5600, 7500, 12000], [1.0, 0.85, 0.8])))
     return found

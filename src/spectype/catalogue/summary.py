@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -115,19 +117,21 @@ def summarise(path: str | Path, *, band: str = "g", separator: str | None = None
     if rows.is_empty():
         raise DataError("has no sound row", path=path, remedy="check its separator and columns")
     known = rows.drop_in_place("obsid").drop_nulls().to_numpy()
-    without, repeated = len(rows) - known.size, known.size - _distinct(known)
-    return Summary(
-        path=str(path),
-        columns=source.columns,
-        band=band,
-        star_key=key,
-        rows=total,
-        stars=_distinct(rows["star"].to_numpy()) if key else None,
-        groups=_groups(rows),
-        rejected=problems,
-        without_obsid=without,
-        duplicate_obsids=repeated,
-    )
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:  # numpy sorts without Python's lock
+        distinct = pool.submit(_distinct, known)
+        stars = pool.submit(_distinct, rows["star"].to_numpy()) if key else None
+        return Summary(
+            path=str(path),
+            columns=source.columns,
+            band=band,
+            star_key=key,
+            rows=total,
+            groups=_groups(rows, pool),
+            stars=stars.result() if stars else None,
+            rejected=problems,
+            without_obsid=total - sum(problems.values()) - known.size,
+            duplicate_obsids=known.size - distinct.result(),
+        )
 
 
 def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame:
@@ -159,48 +163,55 @@ def _gather(source: Catalogue, snr: str | None, key: str | None) -> pl.DataFrame
 
 def _distinct(values: NDArray[Any]) -> int:
     """Distinct values; counted in a sorted copy, which needs less than a table of hashes."""
-    values = np.sort(values)
+    if not (values[1:] >= values[:-1]).all():  # obsids mostly stand in order
+        values = np.sort(values)
     return int(values.size > 0) + int(np.count_nonzero(values[1:] != values[:-1]))
 
 
-def _groups(rows: pl.DataFrame) -> list[Group]:
+def _groups(rows: pl.DataFrame, pool: Executor) -> list[Group]:
     """Lines of the summary; takes the columns out of `rows`, to hold none twice."""
     which, titles = _titled(rows.drop_in_place("class"), rows.drop_in_place("subclass"))
-    stars = rows.drop_in_place("star").to_numpy() if "star" in rows.columns else None
-    snr = rows.drop_in_place("snr").to_numpy()
-    groups = []
-    for n, (group, type) in enumerate(titles):
-        part = which == n
-        count = int(np.count_nonzero(part))
-        distinct = None if stars is None else _distinct(stars[part])
-        repeats = None if distinct is None else count - distinct
-        groups.append(Group(group, type, count, distinct, repeats, *_snr(snr[part])))
+    # Each group is brought together once; of small numbers, that is sorted by radix.
+    order = np.argsort(which, kind="stable")
+    counts = np.bincount(which, minlength=len(titles)).tolist()
+    edges = np.cumsum(counts)[:-1]
+
+    def parts(column: str) -> list[NDArray[Any]]:
+        return np.split(rows.drop_in_place(column).to_numpy()[order], edges)
+
+    snr = pool.map(_snr, parts("snr"))
+    stars = pool.map(_distinct, parts("star")) if "star" in rows.columns else repeat(None)
+    groups = [
+        Group(*title, n, distinct, None if distinct is None else n - distinct, *quantiles)
+        for title, n, distinct, quantiles in zip(titles, counts, stars, snr)
+    ]
     return sorted(groups, key=_order)
 
 
 def _titled(
     classes: pl.Series, subclasses: pl.Series
-) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
-    """Which class and type each row is of, and what these are called."""
-    (group, groups), (sub, subs) = _numbered(classes), _numbered(subclasses)
-    pairs = group * len(subs) + sub
-    if len(groups) * len(subs) <= max(1 << 20, len(pairs)):
-        present = np.flatnonzero(np.bincount(pairs))
-        pairs = (np.cumsum(np.bincount(pairs) > 0) - 1)[pairs]
+) -> tuple[NDArray[np.unsignedinteger[Any]], list[tuple[str, str]]]:
+    """Which class and type each row is of, in as few bytes as will do, and what they are called."""
+    (group, groups), (sub, subs) = _coded(classes), _coded(subclasses)
+    width = max(subs) + 1
+    pairs = group * np.int64(width) + sub
+    if (max(groups) + 1) * width <= 1 << 20:
+        there = np.bincount(pairs) > 0
+        present, place = np.flatnonzero(there), np.cumsum(there) - 1
     else:  # a table that is no catalogue may have any number of labels
         present, pairs = np.unique(pairs, return_inverse=True)
-    labels = [_title(groups[p // len(subs)], subs[p % len(subs)]) for p in present.tolist()]
+        place = np.arange(present.size)
+    labels = [_title(groups[p // width], subs[p % width]) for p in present.tolist()]
     number = {title: i for i, title in enumerate(dict.fromkeys(labels))}
-    return np.array([number[title] for title in labels], np.int32)[pairs], list(number)
+    numbers = np.array([number[title] for title in labels], np.min_scalar_type(len(number)))
+    return numbers[place][pairs], list(number)
 
 
-def _numbered(labels: pl.Series) -> tuple[NDArray[np.int64], list[str]]:
-    """Numbers from 0 for the labels of a column, and what they stand for."""
+def _coded(labels: pl.Series) -> tuple[NDArray[np.uint32], dict[int, str]]:
+    """The numbers that stand for the labels of a column, and what they stand for."""
     known = labels.unique()
-    codes = labels.to_physical().to_numpy()
-    place = np.zeros(int(codes.max()) + 1, np.int64)
-    place[known.to_physical().to_numpy()] = np.arange(len(known))
-    return place[codes], known.cast(pl.String).to_list()
+    texts = dict(zip(known.to_physical().to_list(), known.cast(pl.String).to_list()))
+    return labels.to_physical().to_numpy(), texts
 
 
 def _title(group: str, subclass: str) -> tuple[str, str]:

@@ -103,6 +103,8 @@ def test_lines_depart_in_hot_stars_only():
         dark = early[group].dark(DEPTHS)
         assert (np.diff(dark) < 0).all() and dark[-1] < 0.01  # in equilibrium deep down
     assert early["He II"].opacity > 5
+    white = departures.at(32000.0, 8.0)
+    assert white["H"] == white["He II"] == departures.NONE  # dense: collisions rule
 
 
 def test_oxide_bands_appear_at_late_k(dwarfs):
@@ -110,6 +112,14 @@ def test_oxide_bands_appear_at_late_k(dwarfs):
     assert ratio[50] > 0.93
     assert ratio[50] > ratio[61] > ratio[64]
     assert ratio[64] < 0.75
+
+
+def test_oxide_bands_deepen_along_giants_and_supersede_the_hydride():
+    early, late = star(60.0, 1.0), star(65.0, 1.0)
+    ratio = index("TiO5", early, late)
+    assert ratio[1] < ratio[0] - 0.05
+    # M0 III in libraries: 0.71; its TiO 4954 is a shallow step, not a gap.
+    assert 0.6 < ratio[0] < 0.85
 
 
 def test_balmer_jump_is_deepest_at_a(dwarfs):
@@ -340,6 +350,11 @@ class TestMolecules:
             blue = tables[molecule][4][(wave > head - 14) & (wave < head - 4)].mean()
             red = tables[molecule][4][(wave > head + 3) & (wave < head + 13)].mean()
             assert red > 1.5 * blue, head
+        # MgH, (1, 0): head at 4845 A in air (Pearse & Gaydon), degraded to the violet.
+        blue, red = (
+            tables["MgH"][4][(wave > low) & (wave < low + 25)].mean() for low in (4818, 4849)
+        )
+        assert blue > 5 * red
         centre = (tables["CH"][6] * wave)[(wave > 4200) & (wave < 4400)].sum()
         weight = tables["CH"][6][(wave > 4200) & (wave < 4400)].sum()
         assert 4280 < centre / weight < 4330  # the G band

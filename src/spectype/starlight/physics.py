@@ -191,24 +191,28 @@ def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats
     """
     if atmosphere.gas.temperature[0] > _BANDS_BELOW:
         return _flux(total, grid, atmosphere)
-    dense = _bands(atmosphere.gas, molecules.DENSE, grid)
-    open_ = _bands(atmosphere.gas, molecules.OPEN, grid)
     first, last = np.searchsorted(grid, molecules.G_BAND)
-    others = tuple(name for name in molecules.OPEN if name != molecules.RESOLVED)
-    open_[:, first:last] = _bands(atmosphere.gas, others, grid[first:last])
     at, found = molecules.resolved(atmosphere.gas, atmosphere.turbulence)
     total[:, first:last] += _spread(found, at, grid[first:last])
-    covered = FILLED_DENSE - FILLED_OPEN
-    flux = FILLED_OPEN * _flux(total + dense / FILLED_DENSE + open_ / FILLED_OPEN, grid, atmosphere)
-    if dense.max() > 0 and atmosphere.gas.temperature[0] < 3700:
-        flux += covered * _flux(total + dense / FILLED_DENSE, grid, atmosphere)
-    else:
-        return flux + (1 - FILLED_OPEN) * _flux(total, grid, atmosphere)
-    return flux + (1 - FILLED_DENSE) * _flux(total, grid, atmosphere)
+    # From the light between all lines to that behind all of them: the widest kind comes first.
+    flux, weight = np.zeros(len(grid)), 1 - FILLED[0][1]
+    shares = [share for _, share in FILLED]
+    for (names, share), next_ in zip(FILLED, [*shares[1:], 0.0], strict=True):
+        band = _bands(atmosphere.gas, names, grid) / share
+        if molecules.RESOLVED in names:
+            others = tuple(name for name in names if name != molecules.RESOLVED)
+            band[:, first:last] = _bands(atmosphere.gas, others, grid[first:last]) / share
+        if (band > _WEAK * total).any():
+            flux += weight * _flux(total, grid, atmosphere)
+            total, weight = total + band, 0.0
+        weight += share - next_
+    return flux + weight * _flux(total, grid, atmosphere)
 
 
-# Shares of the wavelengths of a band that its lines cover: Doppler width over mean spacing.
-FILLED_DENSE, FILLED_OPEN = 0.8, 0.6
+# Molecules by the share of the wavelengths of a band that their lines cover: Doppler width over
+# mean spacing. MgH has six branches of lines 12 cm-1 apart, three bands on top of each other, and
+# lines of some 0.2 cm-1 where they are strong.
+FILLED = ((molecules.DENSE, 0.8), (molecules.OPEN, 0.6), (molecules.SPARSE, 0.2))
 _BANDS_BELOW = 5400.0  # surface temperature [K] under which molecules are counted
 
 

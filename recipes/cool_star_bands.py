@@ -10,11 +10,12 @@ stars; LAMOST's stars, printed apart, had no part in it.
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from hot_star_lines import RESOLVING_POWER, as_spectra, kept, simulated
+from hot_star_lines import RESOLVING_POWER, as_spectra, blunted, kept, simulated
 
 from spectype.core.grid import air_to_vacuum
 from spectype.core.indices import equivalent_width
@@ -22,6 +23,7 @@ from spectype.core.lines import INDICES, Index
 from spectype.dataset.store import Store
 from spectype.generate.harmonise import harmonise, over_shape
 from spectype.starlight.calibration import HEIGHT
+from spectype.starlight.physics import emergent_flux
 
 # Mean flux redward of a head over that blueward of it [Angstrom in air].
 _HEADS = {
@@ -35,6 +37,18 @@ _HEADS = {
 _DWARFS = ("bochanski", "kesseli")  # libraries of dwarfs that do not say so
 _CODES = ((54.5, 56.5), (56.5, 59.5), (59.5, 60.5), (60.5, 61.5), (61.5, 62.5), (62.5, 64.5),
           (64.5, 67.0))  # fmt: skip
+
+#: Metal-poor giants: Teff [K], log g, [Fe/H] as catalogues of the literature have them (Cenarro et
+#: al. 2007, MNRAS 374, 664, for most), from memory: good to 100 K, 0.3, 0.2.
+GIANTS = {
+    "HD2665": (4990, 2.3, -2.0), "HD6268": (4700, 1.2, -2.4), "HD6755": (5100, 2.6, -1.5),
+    "HD8724": (4580, 1.5, -1.7), "HD44007": (4850, 2.1, -1.7), "HD74462": (4590, 1.6, -1.5),
+    "HD83212": (4530, 1.4, -1.5), "HD85773": (4460, 1.0, -2.2), "HD88609": (4550, 1.2, -2.7),
+    "HD165195": (4470, 1.1, -2.2), "HD166161": (5150, 2.2, -1.2), "HD175305": (5050, 2.5, -1.4),
+    "HD187111": (4270, 1.0, -1.7), "HD204543": (4620, 1.3, -1.8), "HD216143": (4500, 1.3, -2.1),
+    "HD221170": (4480, 1.1, -2.1), "HD103036": (4350, 0.8, -1.7),
+}  # fmt: skip
+METAL_LINES = ("CaK", "G4300", "Hbeta", "Mgb", "Fe5270", "Fe5335", "Ca4227", "NaD", "CaT")
 
 
 def bands() -> dict[str, Index]:
@@ -73,6 +87,29 @@ def table(store: Store, *, lamost: bool, classes: tuple[str, ...], height: float
             print(f"| {low:g}-{high:g} | {here.sum()} | " + " | ".join(cells) + " |")
 
 
+def giants(store: Store) -> None:
+    """Print the widths of metal-poor giants, each real / simulated at its own parameters."""
+    names = [re.sub(r"^HD *0*", "HD", name or "") for name in store.meta["object"]]
+    meta = store.meta.with_columns(name=pl.Series(names)).filter(pl.col("name").is_in(GIANTS))
+    light = harmonise(store, meta["row"].to_numpy(), resolving_power=RESOLVING_POWER)
+    stars = {name: emergent_flux(*GIANTS[name]) for name in sorted(set(meta["name"]))}
+    flux = np.stack([blunted(stars[name], light.wave) for name in meta["name"]])
+    flux /= np.median(flux, axis=1, keepdims=True)
+    real, found = (
+        {k: equivalent_width(s, INDICES[k])[0] for k in METAL_LINES}
+        for s in (as_spectra(light.wave, light.flux, light.good),
+                  over_shape(as_spectra(light.wave, flux.astype(np.float32))))
+    )  # fmt: skip
+    print("\nmetal-poor giants: real / simulated\n| | [Fe/H] | " + " | ".join(METAL_LINES) + " |")
+    order = np.argsort([GIANTS[name][2] for name in meta["name"]])
+    for i in order:
+        name = meta["name"][int(i)]
+        cells = [f"{real[k][i]:.2f} / {found[k][i]:.2f}" for k in METAL_LINES]
+        print(f"| {name}, {meta['survey'][int(i)]} | {GIANTS[name][2]} | {' | '.join(cells)} |")
+    print({k: f"{np.nanmedian(found[k] - real[k]):+.2f}, "
+              f"{np.nanmedian(np.abs(found[k] - real[k])):.2f}" for k in METAL_LINES})  # fmt: skip
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -81,6 +118,7 @@ def main() -> None:
     table(store, lamost=False, classes=("V", "IV"), height=HEIGHT["V"])
     table(store, lamost=True, classes=("V", "IV"), height=HEIGHT["V"])
     table(store, lamost=False, classes=("III",), height=HEIGHT["III"])
+    giants(store)
 
 
 if __name__ == "__main__":

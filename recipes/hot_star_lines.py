@@ -107,15 +107,19 @@ def simulated(
     at: np.ndarray, wave: np.ndarray, light: Callable[[templates.Node], np.ndarray]
 ) -> np.ndarray:
     """Simulated stars at these places on a grid, as the real ones are made."""
-    sigma = 1 / RESOLVING_POWER / 2.3548 / STEP
     mixtures = [templates.mixture(float(code), float(height), 0.0) for code, height in at[:, :2]]
     rows = {}
     for node in sorted({n for mix in mixtures for n in mix.nodes}):
-        blunt = gaussian_filter1d(turning(light(node), float(templates.TYPES[node[0]])), sigma)
-        rows[node] = np.log(np.interp(wave, WAVE, uniform_filter1d(blunt, 4)))
+        rows[node] = np.log(blunted(turning(light(node), float(templates.TYPES[node[0]])), wave))
     mixed = [sum(w * rows[n] for n, w in zip(m.nodes, m.weights, strict=True)) for m in mixtures]
     flux = np.exp(np.array(mixed) - np.median(mixed, axis=1, keepdims=True))
     return flux.astype(np.float32)
+
+
+def blunted(light: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """A star's light on `WAVE` at the common resolution, on a grid of four times the step."""
+    blunt = gaussian_filter1d(light, 1 / RESOLVING_POWER / 2.3548 / STEP)
+    return np.asarray(np.interp(wave, WAVE, uniform_filter1d(blunt, 4)))
 
 
 def as_spectra(wave: np.ndarray, flux: np.ndarray, good: np.ndarray | None = None) -> Spectra:

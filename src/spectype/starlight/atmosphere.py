@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.starlight.calibration import highness
-from spectype.starlight.gas import Gas, solve
+from spectype.starlight.gas import Gas, carbon_left, solve
 from spectype.starlight.opacity import rosseland
 
 Floats = NDArray[np.float64]
@@ -122,7 +122,7 @@ def model(teff: float, logg: float, feh: float = 0.0) -> Atmosphere:
     for i in range(1, len(DEPTHS)):
         pair = slice(i - 1, i + 1)
         pressure[i] = _step(table, pressure[i - 1], run[pair], DEPTHS[pair], gravity, radiation)
-    gas = solve(run, pressure, feh)
+    gas = solve(run, pressure, feh, carbon_left(logg, feh))
     lines = blanketing(run, feh)
     opacity = lines * rosseland(gas) + molecular_mean(run, pressure, feh) * gas.density
     return Atmosphere(tau=DEPTHS, gas=gas, opacity=opacity, turbulence=turbulence(teff, logg))

@@ -30,6 +30,10 @@ _COARSE: Floats = np.exp(np.arange(np.log(3590.0), np.log(9270.0), 4 * STEP))
 _WEAK = 2e-3  # lines and wings below this share of the continuum's opacity are left out
 DEPARTS_FROM = 9000.0  # effective temperature [K] above which lines' source functions depart
 _CORE = np.array([0.0, 0.35, 0.7, 1.1, 1.6, 2.2, 3.0, 4.2])  # Doppler widths around a line
+# Beyond them in wings, which fall with the square: a straight line to the next pixel of the coarse
+# grid would add a third to the width of a line.
+_WINGS = 4.2 * 1.4 ** np.arange(1, 12)
+_BALMER = np.array([0.0, 0.1, 0.2, 0.35, 0.55, 0.8, 1.15, 1.6, 2.2])  # hydrogen's [Angstrom]
 
 
 def check(teff: float, logg: float, feh: float) -> None:
@@ -117,8 +121,11 @@ def _grid(
         reach = float(np.clip(max(wing, 4.2) * doppler[heights].max(), 0.0, 120.0))
         dark = departs.dark(atmosphere.tau) if departs.source != 1 else None
         chosen.append(_Chosen(line, strength, doppler, a, reach, dark))
-        core = _CORE * doppler[heights[1]]
+        core = np.concatenate([_CORE, _WINGS]) * doppler[heights[1]]
+        core = core[core <= max(reach, core[len(_CORE) - 1])]
         points.append(line.wave + np.concatenate([-core[:0:-1], core]))
+    for series in hydrogen.lines(float(_COARSE[0]), float(_COARSE[-1])):
+        points.append(series.wave + np.concatenate([-_BALMER[:0:-1], _BALMER]))
     if gas.temperature[0] < _BANDS_BELOW:
         low, high = np.log(molecules.G_BAND)
         points.append(np.exp(np.arange(low, high, molecules.FINE)))

@@ -88,18 +88,18 @@ def real_stars(store: Store) -> Stars:
     rows = meta["row"].to_numpy()
     light = harmonise(store, rows, resolving_power=RESOLVING_POWER)
     at = stars_at(meta, light.code)
-    bare = over_shape(_spectra(light.wave, simulated(at, light.wave, _kept))).flux
+    bare = over_shape(as_spectra(light.wave, simulated(at, light.wave, kept))).flux
     flux, good = at_rest(light.flux, light.good, np.log(np.maximum(bare, 0.05)), at[:, 0],
                             wave=light.wave)  # fmt: skip
     return Stars(light.wave, at, flux, good, meta["luminosity"].to_numpy(),
                  meta["survey"].is_in(FITTED).to_numpy())  # fmt: skip
 
 
-def _kept(node: templates.Node) -> np.ndarray:
+def kept(node: templates.Node) -> np.ndarray:
     return np.exp(templates.compute(node).astype(np.float64))
 
 
-def _anew(node: templates.Node) -> np.ndarray:
+def anew(node: templates.Node) -> np.ndarray:
     return emergent_flux(*templates.node_parameters(node))
 
 
@@ -107,18 +107,22 @@ def simulated(
     at: np.ndarray, wave: np.ndarray, light: Callable[[templates.Node], np.ndarray]
 ) -> np.ndarray:
     """Simulated stars at these places on a grid, as the real ones are made."""
-    sigma = 1 / RESOLVING_POWER / 2.3548 / STEP
     mixtures = [templates.mixture(float(code), float(height), 0.0) for code, height in at[:, :2]]
     rows = {}
     for node in sorted({n for mix in mixtures for n in mix.nodes}):
-        blunt = gaussian_filter1d(turning(light(node), float(templates.TYPES[node[0]])), sigma)
-        rows[node] = np.log(np.interp(wave, WAVE, uniform_filter1d(blunt, 4)))
+        rows[node] = np.log(blunted(turning(light(node), float(templates.TYPES[node[0]])), wave))
     mixed = [sum(w * rows[n] for n, w in zip(m.nodes, m.weights, strict=True)) for m in mixtures]
     flux = np.exp(np.array(mixed) - np.median(mixed, axis=1, keepdims=True))
     return flux.astype(np.float32)
 
 
-def _spectra(wave: np.ndarray, flux: np.ndarray, good: np.ndarray | None = None) -> Spectra:
+def blunted(light: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    """A star's light on `WAVE` at the common resolution, on a grid of four times the step."""
+    blunt = gaussian_filter1d(light, 1 / RESOLVING_POWER / 2.3548 / STEP)
+    return np.asarray(np.interp(wave, WAVE, uniform_filter1d(blunt, 4)))
+
+
+def as_spectra(wave: np.ndarray, flux: np.ndarray, good: np.ndarray | None = None) -> Spectra:
     good = np.ones(flux.shape, bool) if good is None else good
     return Spectra(wave=wave, flux=flux, ivar=good.astype(np.float32), mask=~good)
 
@@ -132,11 +136,11 @@ def fit(stars: Stars, rounds: int) -> None:
     """Change the factors in memory until widths of the fitted libraries are met."""
     use = stars.fitted & (stars.at[:, 0] < 20)
     at = stars.at[use]
-    real = widths(_spectra(stars.wave, stars.flux[use], stars.good[use]))
+    real = widths(as_spectra(stars.wave, stars.flux[use], stars.good[use]))
     teff, logg = calibration.parameters(at[:, 0], at[:, 1])
     high = np.array([calibration.highness(*pair) for pair in zip(teff, logg, strict=True)])
     for number in range(rounds):
-        found = widths(_spectra(stars.wave, simulated(at, stars.wave, _anew)))
+        found = widths(as_spectra(stars.wave, simulated(at, stars.wave, anew)))
         for group, (held, lines, power, coolest) in GROUPS.items():
             tables = []
             for values, side in zip(held[group], (1 - high, high), strict=True):
@@ -177,8 +181,8 @@ def _ratio(real: list[np.ndarray], found: list[np.ndarray], near: np.ndarray) ->
 def table(stars: Stars, *, fitted: bool) -> None:
     """Print median widths, real / simulated, by type and class."""
     use = stars.fitted == fitted
-    real = widths(_spectra(stars.wave, stars.flux[use], stars.good[use]))
-    found = widths(_spectra(stars.wave, simulated(stars.at[use], stars.wave, _kept)))
+    real = widths(as_spectra(stars.wave, stars.flux[use], stars.good[use]))
+    found = widths(as_spectra(stars.wave, simulated(stars.at[use], stars.wave, kept)))
     code, classes = stars.at[use, 0], stars.luminosity[use]
     print(f"\n{', '.join(FITTED if fitted else JUDGED)}: {use.sum()} stars, real / simulated")
     print("| | n | " + " | ".join(LINES) + " |")

@@ -103,6 +103,8 @@ def test_lines_depart_in_hot_stars_only():
         dark = early[group].dark(DEPTHS)
         assert (np.diff(dark) < 0).all() and dark[-1] < 0.01  # in equilibrium deep down
     assert early["He II"].opacity > 5
+    white = departures.at(32000.0, 8.0)
+    assert white["H"] == white["He II"] == departures.NONE  # dense: collisions rule
 
 
 def test_oxide_bands_appear_at_late_k(dwarfs):
@@ -110,6 +112,14 @@ def test_oxide_bands_appear_at_late_k(dwarfs):
     assert ratio[50] > 0.93
     assert ratio[50] > ratio[61] > ratio[64]
     assert ratio[64] < 0.75
+
+
+def test_oxide_bands_deepen_along_giants_and_supersede_the_hydride():
+    early, late = star(60.0, 1.0), star(65.0, 1.0)
+    ratio = index("TiO5", early, late)
+    assert ratio[1] < ratio[0] - 0.05
+    # M0 III in libraries: 0.71; its TiO 4954 is a shallow step, not a gap.
+    assert 0.6 < ratio[0] < 0.85
 
 
 def test_balmer_jump_is_deepest_at_a(dwarfs):
@@ -149,6 +159,25 @@ def test_sodium_doublet_of_the_sun():
     assert 0.5 < width < 1.2
 
 
+def test_lines_of_the_sun_have_their_widths(monkeypatch):
+    # Moore, Minnaert & Houtgast 1966 [Angstrom]: medium and strong lines, so cores and wings. On a
+    # grid too coarse for wings they were a third too wide.
+    expected = {5234.4: 0.346, 5529.9: 0.293, 6163.9: 0.222, 8809.2: 0.50}
+    alone = [
+        min((x for x in metal_lines.line_list() if x.element in "Fe Mg Ca"),
+            key=lambda x: abs(x.wave - wave)) for wave in expected
+    ]  # fmt: skip
+    light = {}
+    for name, chosen in (("lines", tuple(alone)), ("none", ())):
+        with monkeypatch.context() as patch:
+            patch.setattr(metal_lines, "line_list", lambda chosen=chosen: chosen)
+            light[name] = emergent_flux(5777.0, 4.44)
+    for wave, width in expected.items():
+        near = np.abs(WAVE - wave) < 12
+        found = np.sum((1 - light["lines"] / light["none"])[near] * np.gradient(WAVE)[near])
+        assert found == pytest.approx(width, rel=0.12), wave
+
+
 @pytest.mark.parametrize(
     "teff, logg, feh", [(1000, 4, 0), (70000, 4, 0), (5000, 12, 0), (5000, 4, 3)]
 )
@@ -174,6 +203,14 @@ def test_wind_fills_lines_of_hot_supergiants_only():
 
 
 class TestGas:
+    def test_halo_giants_are_rich_in_alpha_elements_and_poor_in_carbon(self):
+        sun, poor = gas.abundances(0.0), gas.abundances(-2.0, gas.carbon_left(1.2, -2.0))
+        ratio = {name: np.log10(poor[name] / sun[name]) + 2 for name in ("Fe", "Mg", "O", "C")}
+        assert ratio["Fe"] == pytest.approx(0, abs=1e-9)
+        assert ratio["Mg"] == ratio["O"] == pytest.approx(0.4)
+        assert ratio["C"] < -0.5
+        assert gas.carbon_left(4.5, -2.0) == gas.carbon_left(1.2, 0.0) == 0.0
+
     def test_hydrogen_ionisation_by_hand(self):
         # Saha at 10,000 K and ne 1e14: (2 pi m k T / h2)**1.5 exp(-13.598/kT) / ne.
         factors = gas.saha("H", np.array([10000.0]))
@@ -350,6 +387,11 @@ class TestMolecules:
             blue = tables[molecule][4][(wave > head - 14) & (wave < head - 4)].mean()
             red = tables[molecule][4][(wave > head + 3) & (wave < head + 13)].mean()
             assert red > 1.5 * blue, head
+        # MgH, (1, 0): head at 4845 A in air (Pearse & Gaydon), degraded to the violet.
+        blue, red = (
+            tables["MgH"][4][(wave > low) & (wave < low + 25)].mean() for low in (4818, 4849)
+        )
+        assert blue > 5 * red
         centre = (tables["CH"][6] * wave)[(wave > 4200) & (wave < 4400)].sum()
         weight = tables["CH"][6][(wave > 4200) & (wave < 4400)].sum()
         assert 4280 < centre / weight < 4330  # the G band

@@ -30,6 +30,10 @@ _COARSE: Floats = np.exp(np.arange(np.log(3590.0), np.log(9270.0), 4 * STEP))
 _WEAK = 2e-3  # lines and wings below this share of the continuum's opacity are left out
 DEPARTS_FROM = 9000.0  # effective temperature [K] above which lines' source functions depart
 _CORE = np.array([0.0, 0.35, 0.7, 1.1, 1.6, 2.2, 3.0, 4.2])  # Doppler widths around a line
+# Beyond them in wings, which fall with the square: a straight line to the next pixel of the coarse
+# grid would add a third to the width of a line.
+_WINGS = 4.2 * 1.4 ** np.arange(1, 12)
+_BALMER = np.array([0.0, 0.1, 0.2, 0.35, 0.55, 0.8, 1.15, 1.6, 2.2])  # hydrogen's [Angstrom]
 
 
 def check(teff: float, logg: float, feh: float) -> None:
@@ -117,8 +121,11 @@ def _grid(
         reach = float(np.clip(max(wing, 4.2) * doppler[heights].max(), 0.0, 120.0))
         dark = departs.dark(atmosphere.tau) if departs.source != 1 else None
         chosen.append(_Chosen(line, strength, doppler, a, reach, dark))
-        core = _CORE * doppler[heights[1]]
+        core = np.concatenate([_CORE, _WINGS]) * doppler[heights[1]]
+        core = core[core <= max(reach, core[len(_CORE) - 1])]
         points.append(line.wave + np.concatenate([-core[:0:-1], core]))
+    for series in hydrogen.lines(float(_COARSE[0]), float(_COARSE[-1])):
+        points.append(series.wave + np.concatenate([-_BALMER[:0:-1], _BALMER]))
     if gas.temperature[0] < _BANDS_BELOW:
         low, high = np.log(molecules.G_BAND)
         points.append(np.exp(np.arange(low, high, molecules.FINE)))
@@ -191,24 +198,28 @@ def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats
     """
     if atmosphere.gas.temperature[0] > _BANDS_BELOW:
         return _flux(total, grid, atmosphere)
-    dense = _bands(atmosphere.gas, molecules.DENSE, grid)
-    open_ = _bands(atmosphere.gas, molecules.OPEN, grid)
     first, last = np.searchsorted(grid, molecules.G_BAND)
-    others = tuple(name for name in molecules.OPEN if name != molecules.RESOLVED)
-    open_[:, first:last] = _bands(atmosphere.gas, others, grid[first:last])
     at, found = molecules.resolved(atmosphere.gas, atmosphere.turbulence)
     total[:, first:last] += _spread(found, at, grid[first:last])
-    covered = FILLED_DENSE - FILLED_OPEN
-    flux = FILLED_OPEN * _flux(total + dense / FILLED_DENSE + open_ / FILLED_OPEN, grid, atmosphere)
-    if dense.max() > 0 and atmosphere.gas.temperature[0] < 3700:
-        flux += covered * _flux(total + dense / FILLED_DENSE, grid, atmosphere)
-    else:
-        return flux + (1 - FILLED_OPEN) * _flux(total, grid, atmosphere)
-    return flux + (1 - FILLED_DENSE) * _flux(total, grid, atmosphere)
+    # From the light between all lines to that behind all of them: the widest kind comes first.
+    flux, weight = np.zeros(len(grid)), 1 - FILLED[0][1]
+    shares = [share for _, share in FILLED]
+    for (names, share), next_ in zip(FILLED, [*shares[1:], 0.0], strict=True):
+        band = _bands(atmosphere.gas, names, grid) / share
+        if molecules.RESOLVED in names:
+            others = tuple(name for name in names if name != molecules.RESOLVED)
+            band[:, first:last] = _bands(atmosphere.gas, others, grid[first:last]) / share
+        if (band > _WEAK * total).any():
+            flux += weight * _flux(total, grid, atmosphere)
+            total, weight = total + band, 0.0
+        weight += share - next_
+    return flux + weight * _flux(total, grid, atmosphere)
 
 
-# Shares of the wavelengths of a band that its lines cover: Doppler width over mean spacing.
-FILLED_DENSE, FILLED_OPEN = 0.8, 0.6
+# Molecules by the share of the wavelengths of a band that their lines cover: Doppler width over
+# mean spacing. MgH has six branches of lines 12 cm-1 apart, three bands on top of each other, and
+# lines of some 0.2 cm-1 where they are strong.
+FILLED = ((molecules.DENSE, 0.8), (molecules.OPEN, 0.6), (molecules.SPARSE, 0.2))
 _BANDS_BELOW = 5400.0  # surface temperature [K] under which molecules are counted
 
 

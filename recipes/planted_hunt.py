@@ -110,7 +110,7 @@ def draw(sample: Sample, i: int) -> tuple[Target, float]:
     rng, kind = np.random.default_rng([sample.seed, 1, i]), kinds_of(sample)[i]
     snr = float(np.clip(35 * np.exp(rng.standard_normal()), 1.0, 900.0))
     if kind == "subdwarf":
-        star = halo.draw(4 + 4 * (i % 5), seed=i)[-1]  # every fourth of the halo's stars is one
+        star = halo.draw(4 + 5 * (i % 5), seed=i)[-1]  # every fifth of the halo's stars is one
         return star.target, snr
     if kind.startswith("planted"):
         target = objects.draw("B" if kind == "planted B" else "O", rng)

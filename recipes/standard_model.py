@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import expert_labels
 from model_card import write_card
@@ -48,8 +49,8 @@ TEACHERS = (
 )
 WIDTH = 16  #: channels of the student
 #: It starts from the teacher of its own size.
-STUDENT = {"seed": 11, "epochs": 45, "learning_rate": 1e-3, "mix": 0.15}
-SHIP = {"seed": 12, "epochs": 25, "learning_rate": 5e-4, "mix": 0.15, "test": 0.0}
+STUDENT = {"seed": 11, "epochs": 45, "learning_rate": 1e-3, "mix": 0.15, "faintest": 2.5}
+SHIP = STUDENT | {"seed": 12, "epochs": 25, "learning_rate": 5e-4, "test": 0.0}
 #: Libraries left out, two by two, so that each training still knows O and B stars.
 LEFT_OUT = {
     "without-miles": (("miles", "indo_us"), {"seed": 3, "epochs": 75}),
@@ -57,14 +58,14 @@ LEFT_OUT = {
 }
 
 
-def recipe(width: int, **options: object) -> Recipe:
-    """The recipe of a network of `width` channels."""
+def recipe(width: int, *, faintest: float = 4.0, **options: object) -> Recipe:
+    """The recipe of a network of `width` channels that learns down to an S/N of `faintest`."""
     settings = {
         "threads": 1, "validation": 0.1, "test": 0.2, "synthetic_share": 0.13, "survey_weight": 0.0,
     } | options  # fmt: skip
     return Recipe(
         network=NetworkConfig(width=width),
-        augment=AugmentConfig(cut=0.3, hide_shape=0.2),
+        augment=AugmentConfig(cut=0.3, hide_shape=0.2, faintest=faintest),
         train=TrainConfig(**settings),  # type: ignore[arg-type]
     )
 
@@ -81,7 +82,7 @@ def open_store(data: Path, work: Path) -> Store:
 
 
 def simulated(work: Path) -> list[Store]:
-    """Stars evenly from O4 to A9, classes I, III and V, and halo stars and hot subdwarfs, once.
+    """Stars from O4 to A9, classes I, III, V, and halo stars, subdwarfs and white dwarfs, once.
 
     Not to A0 only: synthetic stars on one side of a type's boundary would move it.
     """
@@ -94,7 +95,7 @@ def simulated(work: Path) -> list[Store]:
             stars = memory.draw(3000, first=4.0, last=30.0, snr=(15.0, 200.0), seed=1)
             stores.append(memory.write_store(stars, folder, seed=1))
         else:
-            stars = halo.draw(1200, snr=(12.0, 200.0), seed=3)
+            stars = halo.draw(1500, snr=(12.0, 200.0), seed=3)
             stores.append(memory.write_store(stars, folder, seed=3, light=halo.light))
     return stores
 
@@ -107,7 +108,7 @@ def network(
     *,
     teachers: Sequence[nn.Module] = (),
     start_from: Path | None = None,
-    **options: object,
+    **options: Any,
 ) -> Path:
     """Train one network into ``WORK/NAME`` and export it; what is done is left as it is."""
     run = work / name

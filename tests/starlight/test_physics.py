@@ -11,9 +11,18 @@ from spectype.core.errors import UsageError
 from spectype.core.indices import measure
 from spectype.core.spectra import Spectra
 from spectype.simulate.instrument import line_spread, pixels
-from spectype.starlight import calibration, gas, hydrogen, metal_lines, molecules, opacity
+from spectype.starlight import (
+    calibration,
+    departures,
+    gas,
+    hydrogen,
+    metal_lines,
+    molecules,
+    opacity,
+)
 from spectype.starlight.atmosphere import DEPTHS, model
-from spectype.starlight.physics import WAVE, emergent_flux, wind
+from spectype.starlight.physics import WAVE, emergent_flux
+from spectype.starlight.wind import wind
 
 
 def star(code: float, height: float = 0.0, feh: float = 0.0) -> np.ndarray:
@@ -33,7 +42,7 @@ def index(name: str, *light: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def dwarfs() -> dict[float, np.ndarray]:
-    return {code: star(code) for code in (5, 9, 12, 18, 21, 25, 32, 42, 50, 55, 61, 64)}
+    return {code: star(code) for code in (5, 7, 9, 10.5, 12, 18, 21, 25, 32, 42, 50, 55, 61, 64)}
 
 
 def test_flux_is_near_that_of_a_black_body(dwarfs):
@@ -67,11 +76,51 @@ def test_helium_and_metals_in_their_order(dwarfs):
     assert (np.diff(table["NaD"][(codes >= 32) & (codes <= 61)]) > 0).all()
 
 
+def test_ionisation_of_helium_types_hot_stars(dwarfs):
+    # Gray & Corbally 2009, chapters 3 and 4: He I 4471 and He II 4541 are equal at O7 (in library
+    # stars' widths a little later), He II is gone at B0.5, He I strongest at B2.
+    neutral, ionised = (
+        dict(zip(dwarfs, index(name, *dwarfs.values()), strict=True))
+        for name in ("HeI4471", "HeII4541")
+    )
+    assert neutral[5] / ionised[5] < neutral[7] / ionised[7] < 1 < neutral[9] / ionised[9]
+    assert abs(ionised[10.5]) < 0.06 < ionised[9] - 0.2
+    assert neutral[12] > 1.1 and neutral[12] > max(neutral[9], neutral[18])
+
+
+def test_supergiants_have_strong_helium_and_magnesium(dwarfs):
+    # B5 Ia, Ib in libraries: He I 4471 0.75, Mg II 4481 a third of an Angstrom, narrow Balmer.
+    narrow, helium = (index(name, star(15.0, 2.0), dwarfs[18]) for name in ("Hbeta", "HeI4471"))
+    assert narrow[0] < 0.4 * narrow[1]
+    assert 0.6 < helium[0] < 0.9
+
+
+def test_lines_depart_in_hot_stars_only():
+    sun, late, early = (departures.at(*star) for star in ((5777, 4.44), (9000, 4.1), (31400, 3.95)))
+    for group in departures.SOURCE:
+        assert sun[group].source == late[group].source == 1
+        assert early[group].source < 0.85
+        dark = early[group].dark(DEPTHS)
+        assert (np.diff(dark) < 0).all() and dark[-1] < 0.01  # in equilibrium deep down
+    assert early["He II"].opacity > 5
+    white = departures.at(32000.0, 8.0)
+    assert white["Si IV"] == departures.NONE  # dense: collisions rule
+    assert white["He I"].opacity == white["He II"].opacity == 0  # sunk
+
+
 def test_oxide_bands_appear_at_late_k(dwarfs):
     ratio = dict(zip(dwarfs, index("TiO5", *dwarfs.values()), strict=True))
     assert ratio[50] > 0.93
     assert ratio[50] > ratio[61] > ratio[64]
     assert ratio[64] < 0.75
+
+
+def test_oxide_bands_deepen_along_giants_and_supersede_the_hydride():
+    early, late = star(60.0, 1.0), star(65.0, 1.0)
+    ratio = index("TiO5", early, late)
+    assert ratio[1] < ratio[0] - 0.05
+    # M0 III in libraries: 0.71; its TiO 4954 is a shallow step, not a gap.
+    assert 0.6 < ratio[0] < 0.85
 
 
 def test_balmer_jump_is_deepest_at_a(dwarfs):
@@ -92,6 +141,16 @@ def test_gravity_narrows_hydrogen_and_metals_deepen_lines():
     assert solar > poor + 1.0
 
 
+def test_white_dwarfs_have_broad_hydrogen_and_no_helium():
+    subdwarf, white = emergent_flux(26000, 5.5, -0.5), emergent_flux(26000, 7.9, -4.0)
+    helium = index("HeI4471", subdwarf, white)
+    assert helium[0] > 0.5 and abs(helium[1]) < 0.1
+    depth = 1 - np.stack([subdwarf, white])[:, np.abs(WAVE - 4862.7 - 25) < 1].mean(axis=1) / (
+        np.stack([subdwarf, white])[:, np.abs(WAVE - 4862.7 - 120) < 1].mean(axis=1)
+    )
+    assert depth[1] > depth[0] + 0.08  # 25 Angstrom off the middle of H beta
+
+
 def test_sodium_doublet_of_the_sun():
     # Equivalent widths 752 and 564 mA (Moore, Minnaert & Houtgast 1966); a grey model comes near.
     light = emergent_flux(5772.0, 4.44)
@@ -99,6 +158,25 @@ def test_sodium_doublet_of_the_sun():
     level = np.percentile(light[np.abs(WAVE - 5891.58) < 8], 96)
     width = np.sum((1 - light[inside] / level) * np.gradient(WAVE)[inside])
     assert 0.5 < width < 1.2
+
+
+def test_lines_of_the_sun_have_their_widths(monkeypatch):
+    # Moore, Minnaert & Houtgast 1966 [Angstrom]: medium and strong lines, so cores and wings. On a
+    # grid too coarse for wings they were a third too wide.
+    expected = {5234.4: 0.346, 5529.9: 0.293, 6163.9: 0.222, 8809.2: 0.50}
+    alone = [
+        min((x for x in metal_lines.line_list() if x.element in "Fe Mg Ca"),
+            key=lambda x: abs(x.wave - wave)) for wave in expected
+    ]  # fmt: skip
+    light = {}
+    for name, chosen in (("lines", tuple(alone)), ("none", ())):
+        with monkeypatch.context() as patch:
+            patch.setattr(metal_lines, "line_list", lambda chosen=chosen: chosen)
+            light[name] = emergent_flux(5777.0, 4.44)
+    for wave, width in expected.items():
+        near = np.abs(WAVE - wave) < 12
+        found = np.sum((1 - light["lines"] / light["none"])[near] * np.gradient(WAVE)[near])
+        assert found == pytest.approx(width, rel=0.12), wave
 
 
 @pytest.mark.parametrize(
@@ -116,13 +194,24 @@ def test_not_a_number_is_refused(value):
 
 
 def test_wind_fills_lines_of_hot_supergiants_only():
-    assert (wind(WAVE, 9700.0, 1.8) == 1).all()
+    assert (wind(WAVE, 8300.0, 1.5) == 1).all()
+    np.testing.assert_allclose(wind(WAVE, 14800.0, 4.0), 1, atol=1e-4)  # a dwarf
+    red = WAVE > 6500
+    assert wind(WAVE, 14800.0, 2.2)[red].max() > wind(WAVE, 14800.0, 2.2)[~red].max() > 1.01
     dwarf, giant = wind(WAVE, 40000.0, 3.92), wind(WAVE, 40000.0, 3.4)
     at = np.searchsorted(WAVE, 4687.0)
     assert giant[at] > dwarf[at] + 0.1
 
 
 class TestGas:
+    def test_halo_giants_are_rich_in_alpha_elements_and_poor_in_carbon(self):
+        sun, poor = gas.abundances(0.0), gas.abundances(-2.0, gas.carbon_left(1.2, -2.0))
+        ratio = {name: np.log10(poor[name] / sun[name]) + 2 for name in ("Fe", "Mg", "O", "C")}
+        assert ratio["Fe"] == pytest.approx(0, abs=1e-9)
+        assert ratio["Mg"] == ratio["O"] == pytest.approx(0.4)
+        assert ratio["C"] < -0.5
+        assert gas.carbon_left(4.5, -2.0) == gas.carbon_left(1.2, 0.0) == 0.0
+
     def test_hydrogen_ionisation_by_hand(self):
         # Saha at 10,000 K and ne 1e14: (2 pi m k T / h2)**1.5 exp(-13.598/kT) / ne.
         factors = gas.saha("H", np.array([10000.0]))
@@ -299,6 +388,11 @@ class TestMolecules:
             blue = tables[molecule][4][(wave > head - 14) & (wave < head - 4)].mean()
             red = tables[molecule][4][(wave > head + 3) & (wave < head + 13)].mean()
             assert red > 1.5 * blue, head
+        # MgH, (1, 0): head at 4845 A in air (Pearse & Gaydon), degraded to the violet.
+        blue, red = (
+            tables["MgH"][4][(wave > low) & (wave < low + 25)].mean() for low in (4818, 4849)
+        )
+        assert blue > 5 * red
         centre = (tables["CH"][6] * wave)[(wave > 4200) & (wave < 4400)].sum()
         weight = tables["CH"][6][(wave > 4200) & (wave < 4400)].sum()
         assert 4280 < centre / weight < 4330  # the G band
@@ -337,3 +431,10 @@ class TestCalibration:
         codes = np.arange(3, 69, 2.0)
         logg = [calibration.parameters(codes, np.full(codes.shape, h))[1] for h in (0.0, 1.0, 2.0)]
         assert (logg[0] > logg[1]).all() and (logg[1] > logg[2]).all()
+
+    @pytest.mark.parametrize("code", [8.0, 15.0, 25.0])
+    def test_gravity_says_how_high_a_star_stands(self, code):
+        for height, expected in ((0.0, 0.0), (2.0, 1.0)):
+            teff, logg = calibration.parameters([code], [height])
+            found = calibration.highness(float(teff[0]), float(logg[0]))
+            assert found == pytest.approx(expected, abs=0.02)

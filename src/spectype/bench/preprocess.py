@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.bench.contest import OURS, Speed, contest
-from spectype.classify.batch import on_grid
+from spectype.classify.batch import grid_offset
 from spectype.classify.runtime import BATCH, DEFAULT, load_model
+from spectype.core.grid import place_together
 from spectype.core.spectra import Spectra, concatenate
 from spectype.dataset.preprocess import run_chain
 from spectype.surveys import read
@@ -68,10 +69,14 @@ def _parts(spectra: Sequence[Spectra]) -> list[Sequence[Spectra]]:
 
 def _together(part: Sequence[Spectra], model: Any) -> Spectra:
     """As `classify` does it: what lies on the grid's pixels is moved and goes through as one."""
-    placed = [on_grid(one, model) for one in part]
-    raw = [one for one in placed if one is not None]
-    rest = [run_chain(one, model.chain) for one, at in zip(part, placed) if at is None]
-    return concatenate([*([run_chain(concatenate(raw), model.chain)] if raw else []), *rest])
+    offsets = [grid_offset(one, model) for one in part]
+    raw = [(one, at) for one, at in zip(part, offsets) if at is not None]
+    ready = [run_chain(one, model.chain) for one, at in zip(part, offsets) if at is None]
+    if raw:
+        spectra, places = zip(*raw)
+        placed = place_together(spectra, offsets=places, wave=model.wave)
+        ready.insert(0, run_chain(placed, model.chain))
+    return concatenate(ready)
 
 
 def by_interp(spectra: Spectra, wave: NDArray[np.float64]) -> tuple[Any, Any, Any]:

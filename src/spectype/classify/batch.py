@@ -19,7 +19,7 @@ from spectype.classify.quality import coverage_faults
 from spectype.classify.runtime import DEFAULT, Model, System
 from spectype.classify.velocity import velocity_schema, with_velocity
 from spectype.core.errors import SpectypeError
-from spectype.core.grid import Medium, aligned, place
+from spectype.core.grid import Medium, aligned, place_together
 from spectype.core.indices import measure
 from spectype.core.lines import INDICES
 from spectype.core.names import as_text
@@ -94,12 +94,11 @@ class File:
 
 @dataclass
 class _Group:
-    """Spectra on the model's grid, of several files, and what to say of each beside its type."""
+    """Spectra of several files, and what to say of each beside its type."""
 
     spectra: list[Spectra] = field(default_factory=list)
     places: list[int] = field(default_factory=list)  #: of their rows in the output
     names: list[str] = field(default_factory=list)
-    faults: list[str | None] = field(default_factory=list)
     extra: list[pl.DataFrame] = field(default_factory=list)
 
 
@@ -107,9 +106,12 @@ class _Group:
 class _Batch:
     """What has come of some files: spectra and rows of errors, each with its place."""
 
-    #: Spectra that the rest of the chain is still to come for, and those that are through it.
+    #: On the model's pixels as read: placed and sent through the chain together.
     raw: _Group = field(default_factory=_Group)
+    offsets: list[int] = field(default_factory=list)  #: of `raw`: the pixel where each begins
+    #: Through the chain, and why some of them cannot be typed.
     done: _Group = field(default_factory=_Group)
+    faults: list[str | None] = field(default_factory=list)
     errors: list[pl.DataFrame] = field(default_factory=list)
     error_places: list[int] = field(default_factory=list)
 
@@ -162,16 +164,18 @@ def _read(file: File, config: ClassifyConfig) -> Spectra:
 
 def _add(batch: _Batch, path: str, spectra: Spectra, model: Model, config: ClassifyConfig) -> None:
     """Put the spectra of a file into the batch, or nothing of it if that fails."""
-    moved = on_grid(spectra, model)
-    ready = run_chain(spectra, model.chain) if moved is None else moved
-    faults = coverage_faults(spectra, ready, model.wave)
     extra = [measure_indices(spectra)] if config.indices else []
-    name, n, first = as_text(path), len(ready), len(batch)
-    group = batch.done if moved is None else batch.raw
-    group.spectra.append(ready)
+    name, n, first = as_text(path), len(spectra), len(batch)
+    offset = grid_offset(spectra, model)
+    if offset is None:
+        group, kept = batch.done, run_chain(spectra, model.chain)
+        batch.faults += coverage_faults([spectra], kept, model.wave)
+    else:
+        group, kept = batch.raw, spectra
+        batch.offsets.append(offset)
+    group.spectra.append(kept)
     group.places += range(first, first + n)
     group.names += [name] if n == 1 else [f"{name}[{i}]" for i in range(n)]
-    group.faults += faults
     group.extra += extra
 
 
@@ -180,14 +184,13 @@ def _add_error(batch: _Batch, path: str, problem: str, config: ClassifyConfig) -
     batch.errors.append(error_row(path, problem, config))
 
 
-def on_grid(spectra: Spectra, model: Model) -> Spectra | None:
-    """Spectra that need no more than to be moved to their place on the model's grid, so moved.
+def grid_offset(spectra: Spectra, model: Model) -> int | None:
+    """Pixel of the model's grid on which spectra begin that need no more than to be moved there.
 
-    None for all others. Those of many files then go through the chain at once.
+    None for all others. Those of many files are moved, and go through the chain, at once.
     """
     grid = model.grid_first
-    offset = None if grid is None else aligned(spectra.wave, start=grid.start, step=grid.step)
-    return None if offset is None else place(spectra, offset=offset, wave=model.wave)
+    return None if grid is None else aligned(spectra.wave, start=grid.start, step=grid.step)
 
 
 def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
@@ -195,23 +198,33 @@ def _typed(batch: _Batch, model: Model, config: ClassifyConfig) -> pl.DataFrame:
     import polars as pl
 
     raw, done = batch.raw, batch.done
-    tables = []
+    tables = list(batch.errors)
     if raw.spectra or done.spectra:
-        through = [run_chain(concatenate(raw.spectra), model.chain)] if raw.spectra else []
-        ready = concatenate([*through, *done.spectra])
+        ready, faults = _ready(batch, model)
         rows = model.rows(ready, system=config.system)
         rows["path"] = raw.names + done.names
-        faults = raw.faults + done.faults
         rows["error"] = [own or said for own, said in zip(faults, rows["error"])]
         table = columns.table(rows)
         if config.velocity:
             table = with_velocity(table, ready)
         if config.indices:
             table = table.hstack(pl.concat(raw.extra + done.extra))
-        tables.append(table)
-    found = pl.concat([pl.DataFrame(schema=output_schema(config)), *tables, *batch.errors])
+        tables.insert(0, table)
+    if not tables:
+        return pl.DataFrame(schema=output_schema(config))
+    found = pl.concat(tables) if len(tables) > 1 else tables[0]
     places = raw.places + done.places + batch.error_places
     return found if places == sorted(places) else found[np.argsort(places)]
+
+
+def _ready(batch: _Batch, model: Model) -> tuple[Spectra, list[str | None]]:
+    """All spectra of a batch on the model's grid, and why some of them cannot be typed."""
+    raw, done = batch.raw.spectra, batch.done.spectra
+    if not raw:
+        return concatenate(done), batch.faults
+    placed = place_together(raw, offsets=batch.offsets, wave=model.wave)
+    faults = coverage_faults(raw, placed, model.wave)
+    return concatenate([run_chain(placed, model.chain), *done]), faults + batch.faults
 
 
 def measure_indices(spectra: Spectra) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,30 +107,33 @@ def flags_of(
     return np.where(coverage < LEAST_COVERAGE, total & _SPECTRUM_BITS, total)
 
 
-def coverage_faults(spectra: Spectra, ready: Spectra, grid: FloatArray) -> list[str | None]:
+def coverage_faults(found: Sequence[Spectra], ready: Spectra, grid: FloatArray) -> list[str | None]:
     """Why spectra cannot be typed: no good pixel, or too little of the model's `grid` [Angstrom].
 
     Parameters
     ----------
-    spectra : Spectra
+    found : sequence of Spectra
         As read.
     ready : Spectra
-        The same on the grid.
+        All of them on the grid.
     grid : ndarray, shape (n_pix,)
         What the model sees.
     """
-    faults: list[str | None] = [None] * len(spectra)
-    if np.count_nonzero(ready.mask) <= (1 - LEAST_COVERAGE) * grid.size:
-        return faults  # the quick way for nearly all files: even one alone would cover enough
+    faults: list[str | None] = [None] * len(ready)
+    lacking = np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE)
+    if not lacking.size:
+        return faults
     low, high = np.round(grid[[0, -1]], -2)
-    for i in np.flatnonzero((~ready.mask).mean(axis=1) < LEAST_COVERAGE):
+    places = [(spectra, i) for spectra in found for i in range(len(spectra))]
+    for row in lacking:
+        spectra, i = places[row]
         wave = spectra.wave if spectra.wave.ndim == 1 else spectra.wave[i]
         good = wave[~spectra.mask[i]]
         if not good.size:
-            faults[i] = "has no good pixel"
+            faults[row] = "has no good pixel"
             continue
         apart = good[-1] < grid[0] or good[0] > grid[-1]
-        faults[i] = (
+        faults[row] = (
             f"{'no' if apart else 'too little'} overlap with {low:.0f}-{high:.0f} A: "
             f"its good pixels span {good[0]:.0f}-{good[-1]:.0f} A"
         )

@@ -155,7 +155,9 @@ class Model:
         for start in range(0, len(flux), BATCH):
             rows = slice(start, start + BATCH)
             feed = {
-                "flux": np.where(good[rows], flux[rows], 0).astype(np.float32),
+                "flux": np.where(good[rows], flux[rows], np.float32(0)).astype(
+                    np.float32, copy=False
+                ),
                 "good": good[rows].astype(np.float32),
             }
             parts.append(self.session().run(list(OUTPUTS), feed))
@@ -222,12 +224,9 @@ class Model:
         about = provenance(model=self.name, checksum=self.checksum, system=system)
         if not ready:
             return Results(schema=columns.schema())
-        rows = self.rows(concatenate(ready), system=system)
-        faults = [
-            fault
-            for one, on_grid in zip(found, ready)
-            for fault in coverage_faults(one, on_grid, self.wave)
-        ]
+        together = concatenate(ready)
+        rows = self.rows(together, system=system)
+        faults = coverage_faults(found, together, self.wave)
         rows["error"] = [own or said for own, said in zip(faults, rows["error"])]
         return Results.of(rows, about)
 
@@ -278,9 +277,8 @@ class Model:
         """
         table = self.card["outlier_limit"]
         share = good.mean(axis=1)
-        middle = (good * np.linspace(0, 1, good.shape[1])).sum(axis=1) / np.maximum(
-            good.sum(axis=1), 1
-        )
+        place = np.linspace(0, 1, good.shape[1], dtype=np.float32)
+        middle = good.astype(np.float32) @ place / np.maximum(good.sum(axis=1), 1)
         blue, red = (np.interp(share, table["coverage"], table[end]) for end in ("blue", "red"))
         return np.asarray(np.where(middle < 0.5, blue, red))
 

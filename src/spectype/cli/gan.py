@@ -63,7 +63,7 @@ def train(
     The reference recipe is the 2022 study's GAN with its numerical faults repaired;
     `--reference.faults all` brings them back. It writes a checkpoint every 50 epochs and
     a figure of samples every 500. The refined recipe multiplies simulated stars by what real ones
-    have more than they; it first computes 224 template stars, some minutes, once. The wasserstein
+    have more than they; it first computes 230 template stars, some minutes, once. The wasserstein
     recipe (a convolutional GAN) and flow (flow matching) learn what real stars have more by a
     network, first from the samples of a trained refined generator, then from real stars.
 

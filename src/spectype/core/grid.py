@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spectype.core.spectra import Spectra
+from spectype.core.spectra import Spectra, join_meta
 
 Medium = Literal["air", "vacuum"]  #: what wavelengths are measured in
 SPEED_OF_LIGHT = 299_792.458  #: km/s, exact
@@ -132,17 +133,42 @@ def place(spectra: Spectra, *, offset: int, wave: NDArray[np.float64]) -> Spectr
     """Put spectra that are `aligned` on the grid `wave`, cut or padded with bad pixels."""
     if offset == 0 and spectra.n_pix == wave.size:
         return replace(spectra, wave=wave)
-    shape = (len(spectra), wave.size)
+    return place_together([spectra], offsets=[offset], wave=wave)
+
+
+def place_together(
+    batches: Sequence[Spectra], *, offsets: Sequence[int], wave: NDArray[np.float64]
+) -> Spectra:
+    """Put several batches that are `aligned` on the grid `wave` into one.
+
+    Parameters
+    ----------
+    batches : sequence of Spectra
+        Of any numbers of pixels.
+    offsets : sequence of int
+        Pixel of `wave` on which each begins.
+    wave : ndarray, shape (n_pix,)
+        The grid [Angstrom].
+
+    Returns
+    -------
+    Spectra
+        All their spectra in order, cut or padded with bad pixels.
+    """
+    shape = (sum(len(batch) for batch in batches), wave.size)
     flux, ivar = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     mask = np.ones(shape, np.bool_)
-    first, last = max(offset, 0), min(offset + spectra.n_pix, wave.size)
-    if last > first:
-        there, here = slice(first - offset, last - offset), slice(first, last)
-        mask[:, here] = spectra.mask[:, there] | ~(spectra.ivar[:, there] > 0)
-        good = ~mask[:, here]
-        np.copyto(flux[:, here], spectra.flux[:, there], where=good)
-        np.copyto(ivar[:, here], spectra.ivar[:, there], where=good)
-    return Spectra(wave=wave, flux=flux, ivar=ivar, mask=mask, meta=spectra.meta)
+    row = 0
+    for batch, offset in zip(batches, offsets):
+        rows = slice(row, row := row + len(batch))
+        first, last = max(offset, 0), min(offset + batch.n_pix, wave.size)
+        if last > first:
+            there, here = slice(first - offset, last - offset), slice(first, last)
+            good = (batch.ivar[:, there] > 0) > batch.mask[:, there]
+            np.logical_not(good, out=mask[rows, here])
+            np.copyto(flux[rows, here], batch.flux[:, there], where=good)
+            np.copyto(ivar[rows, here], batch.ivar[:, there], where=good)
+    return Spectra(wave=wave, flux=flux, ivar=ivar, mask=mask, meta=join_meta(batches))
 
 
 def resample(spectra: Spectra, *, wave: NDArray[np.float64], min_covered: float = 0.5) -> Spectra:

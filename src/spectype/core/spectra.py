@@ -79,9 +79,10 @@ class Spectra:
         if self.wave.shape not in (self.flux.shape, self.flux.shape[1:]):
             raise ValueError(f"wave has shape {self.wave.shape}, flux {self.flux.shape}")
         n_spec = len(self)
-        for name, values in self.meta.items():
-            if len(values) != n_spec:
-                raise ValueError(f"meta[{name!r}] has {len(values)} values for {n_spec} spectra")
+        if set(map(len, self.meta.values())) - {n_spec}:
+            name = next(name for name, values in self.meta.items() if len(values) != n_spec)
+            n_values = len(self.meta[name])
+            raise ValueError(f"meta[{name!r}] has {n_values} values for {n_spec} spectra")
 
     def __len__(self) -> int:
         return int(self.flux.shape[0])
@@ -193,18 +194,29 @@ def concatenate(batches: Sequence[Spectra]) -> Spectra:
     wave = batches[0].wave
     if any(b.wave.shape != wave.shape or not np.array_equal(b.wave, wave) for b in batches):
         raise ValueError("batches on different wavelength grids cannot be joined; resample first")
-    names = dict.fromkeys(name for b in batches for name in b.meta)
-    nothing = [[None] * len(b) for b in batches]
     return Spectra(
         wave=wave,
         flux=np.concatenate([b.flux for b in batches]),
         ivar=np.concatenate([b.ivar for b in batches]),
         mask=np.concatenate([b.mask for b in batches]),
-        meta={
-            name: list(chain.from_iterable(b.meta.get(name, n) for b, n in zip(batches, nothing)))
-            for name in names
-        },
+        meta=join_meta(batches),
     )
+
+
+def join_meta(batches: Sequence[Spectra]) -> Mapping[str, Sequence[Any]]:
+    """The metadata of several batches, joined; None for what one of them does not know."""
+    if len(batches) == 1:
+        return batches[0].meta
+    first = list(batches[0].meta)
+    if all(list(b.meta) == first for b in batches):  # files of one survey, thousands a second
+        columns = zip(*(b.meta.values() for b in batches))
+        return {name: list(chain.from_iterable(values)) for name, values in zip(first, columns)}
+    names = dict.fromkeys(name for b in batches for name in b.meta)
+    nothing = [[None] * len(b) for b in batches]
+    return {
+        name: list(chain.from_iterable(b.meta.get(name, n) for b, n in zip(batches, nothing)))
+        for name in names
+    }
 
 
 def number(value: Any) -> float | None:

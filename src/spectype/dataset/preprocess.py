@@ -65,17 +65,19 @@ class BadPixels:
         # Difference to the larger of the pixels 3 to the left and right: an emission line
         # or band head is wider than a hit, so it survives.
         excess = filled[:, 3:-3] - np.maximum(filled[:, :-6], filled[:, 6:])
-        step = np.abs(filled[:, 1:] - filled[:, :-1])
-        both = good[:, 1:] & good[:, :-1]
-        # MAD of a difference to sigma. Every fourth pixel tells the scatter as well as all.
-        scatter = row_medians(step[:, ::4], both[:, ::4]) / 0.954
+        # Every fourth pixel tells the scatter as well as all.
+        left, right = np.s_[:, :-1:4], np.s_[:, 1::4]
+        step, both = np.abs(filled[right] - filled[left]), good[right] & good[left]
+        scatter = row_medians(step, both) / 0.954  # MAD of a difference to sigma
         level = row_medians(np.abs(filled[:, ::4]), good[:, ::4])
         limit = np.nan_to_num(np.maximum(self.threshold * scatter, 0.5 * level), nan=np.inf)
-        hit[:, 3:-3] = excess > limit[:, None]
-        if hit.any():
-            first, last = span(good)
+        np.greater(excess, limit[:, None], out=hit[:, 3:-3])
+        struck = np.flatnonzero(hit.any(axis=1))
+        if struck.size:
+            ok = good[struck]
+            first, last = span(ok)
             place = np.arange(flux.shape[1])
-            hit &= good & (place >= first[:, None] + 3) & (place < last[:, None] - 3)
+            hit[struck] &= ok & (place >= first[:, None] + 3) & (place < last[:, None] - 3)
         return hit
 
 

@@ -21,7 +21,7 @@ RATIOS = {
     "Mg II 4481 / He I 4471": ("MgII4481", "HeI4471"),
 }
 TYPES = "OB"  #: types that they tell
-_BANDS = {
+BANDS = {
     **BLENDS,
     "SiIII4552": width_index("SiIII4552", (4549.5, 4556.0), (4520.0, 4534.0), (4580.0, 4600.0)),
     "MgII4481": width_index("MgII4481", (4478.0, 4485.5), (4445.0, 4461.0), (4488.0, 4506.0)),
@@ -63,7 +63,7 @@ def ratios(light: Harmonised) -> FloatArray:
         wave=light.wave, flux=light.flux, ivar=light.good.astype(np.float32), mask=~light.good
     )
     keys = sorted({key for pair in RATIOS.values() for key in pair})
-    width = {k: equivalent_width(spectra, line_index(k, bands=_BANDS))[0] for k in keys}
+    width = {k: equivalent_width(spectra, line_index(k, bands=BANDS))[0] for k in keys}
     seen = {k: np.where(w > _LEAST, w, np.nan) for k, w in width.items()}
     return np.stack([np.log10(seen[a] / seen[b]) for a, b in RATIOS.values()], axis=1)
 

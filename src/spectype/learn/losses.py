@@ -22,17 +22,21 @@ def sequence_loss(probability: Tensor, soft: Tensor, types: Tensor, type_weight:
     return along + type_weight * by_type
 
 
-def divergence(lesson: Sequence[Tensor], outputs: Sequence[Tensor], fake: Tensor) -> Tensor:
+def divergence(
+    lesson: Sequence[Tensor], outputs: Sequence[Tensor], fake: Tensor, simulated: Tensor
+) -> Tensor:
     """How far a network is from its teachers (Hinton, Vinyals & Dean 2015, arXiv:1503.02531).
 
     Kullback-Leibler divergences of the outputs' distributions from the teachers' probabilities,
-    summed over the outputs: sequence, survey, luminosity and, last, kind. Of spectra that were
-    made strangers (`fake`, (n,)) the kind alone counts.
+    summed over the outputs: sequence, survey, luminosity and, last, kind. Spectra that were made
+    strangers (`fake`, (n,)) and, for the kind, `simulated` ones do not count: what they are is
+    known better than teachers do.
     """
     total = torch.zeros((), device=fake.device)
     for place, (taught, logits) in enumerate(zip(lesson, outputs)):
         apart = (taught * (taught.clamp(min=1e-7).log() - torch.log_softmax(logits, 1))).sum(1)
-        use = torch.ones_like(apart) if place == len(lesson) - 1 else (~fake).float()
+        of_kind = place == len(lesson) - 1
+        use = (~(fake | simulated) if of_kind else ~fake).float()
         total = total + (apart * use).sum() / use.sum().clamp(min=1)
     return total
 

@@ -204,8 +204,9 @@ class Session:
         fake, kind = fake.to(self.device), kind.to(self.device)
         loss, hits, count = self.loss(outputs, rows, fake, kind, self.shared_view)
         if self.teachers:
-            lesson = self.lesson(inputs)
-            loss = (1 - config.distil) * loss + config.distil * divergence(lesson, outputs, fake)
+            simulated = torch.as_tensor(self.store.synthetic[rows], device=self.device)
+            apart = divergence(self.lesson(inputs), outputs, fake, simulated)
+            loss = (1 - config.distil) * loss + config.distil * apart
         loss = loss + 0.02 * self.view.roughness()
         if twice:
             alike = ~(fake | mixed.to(self.device))

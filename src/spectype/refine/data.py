@@ -62,9 +62,7 @@ def ratios(store: Store, data: TrainingSet, atlas: Atlas) -> Ratios:
     simulated, shape = atlas.light(at)
     n_pix = store.wave.size
     flux, good = data.values[:, :n_pix], data.good[:, :n_pix]
-    moved = velocities(flux, good, simulated, at[:, CODE], wave=store.wave)
-    moved = np.where(np.isfinite(moved) & (np.abs(moved) < _MOST), moved, 0.0)
-    flux, good = _shifted(flux, good, -moved / (STEP * SPEED_OF_LIGHT))
+    flux, good = at_rest(flux, good, simulated, at[:, CODE], wave=store.wave)
     log = np.log(np.maximum(flux, FAINTEST)) - simulated
     good &= np.abs(log) < _REACH
     # The store's knots are over the type's black body: both count from the same zero.
@@ -74,6 +72,15 @@ def ratios(store: Store, data: TrainingSet, atlas: Atlas) -> Ratios:
     fields = vars(replace(data, values=values.astype(np.float32),
                           good=np.concatenate([good, known], axis=1)))  # fmt: skip
     return Ratios(**fields, at=at, flat=np.where(good, flux, 0).astype(np.float32))
+
+
+def at_rest(
+    flux: Singles, good: Bools, simulated: Singles, code: Floats, *, wave: Floats
+) -> tuple[Singles, Bools]:
+    """Spectra moved to where their simulated stars are; parameters as in `velocities`."""
+    moved = velocities(flux, good, simulated, code, wave=wave)
+    moved = np.where(np.isfinite(moved) & (np.abs(moved) < _MOST), moved, 0.0)
+    return _shifted(flux, good, -moved / (STEP * SPEED_OF_LIGHT))
 
 
 def velocities(

@@ -1,9 +1,10 @@
-"""Stars that surveys meet and libraries hardly hold: weak-lined halo stars and hot subdwarfs.
+"""Stars that surveys meet and libraries hardly hold: weak-lined, hot subdwarfs, white dwarfs.
 
 `draw` makes them as `memory.draw` makes normal stars: red giants, dwarfs and horizontal-branch
-stars of [Fe/H] -1.2 to -3, and hot subdwarfs, each computed at its own temperature, gravity and
-metallicity. A network that has seen none of them takes a metal-poor giant for a reddened O star,
-since both have hardly a line.
+stars of [Fe/H] -1.2 to -3, hot subdwarfs and white dwarfs of hydrogen, each computed at its own
+temperature, gravity and metallicity. A network that has seen none of them takes a metal-poor giant
+for a reddened O star, since both have hardly a line, and knows a white dwarf by the width of its
+lines only if it has seen widths on either side of the border.
 """
 
 from __future__ import annotations
@@ -75,7 +76,14 @@ BRANCHES = (
         kind="hot subdwarf", metals=(-0.5,),
         points=((24000, 5.3), (28000, 5.5), (32000, 5.6), (37000, 5.8), (43000, 5.8)),
     ),
+    Branch(
+        kind="white dwarf", metals=(-4.0,),
+        points=((9000, 7.9), (11200, 8.2), (14000, 8.0), (18500, 7.8), (26000, 7.9), (38000, 7.7),
+                (55000, 7.5)),
+    ),
 )  # fmt: skip
+
+_UNTYPED = ("hot subdwarf", "white dwarf")
 
 
 def draw(n: int, *, snr: tuple[float, float] = (10.0, 200.0), seed: int = 0) -> list[Star]:
@@ -93,14 +101,15 @@ def draw(n: int, *, snr: tuple[float, float] = (10.0, 200.0), seed: int = 0) -> 
     Returns
     -------
     list of Star
-        Hot subdwarfs have no type (code NaN), the others the one that their lines suggest.
+        Subdwarfs and white dwarfs have no type (code NaN), the others the one that their lines
+        suggest.
     """
     found = []
     for i, (branch, point, feh) in zip(range(n), _in_turn()):
         rng = np.random.default_rng([seed, 6, i])
         teff, logg = point
         code = np.nan
-        if branch.kind != "hot subdwarf":
+        if branch.kind not in _UNTYPED:
             code = float(calibration.code_of([teff], branch.height)[0])
             code -= branch.earlier * max(0.0, -0.6 - feh)
         velocity = float(rng.normal(0, 130))

@@ -27,8 +27,8 @@ Node = tuple[int, int, int]  # indices into TYPES, heights 0 1 2, METALLICITIES
 
 # Type codes of the nodes: close where spectra change quickly.
 TYPES = np.array(
-    [3, 5, 7, 9, 10, 11.5, 13, 15.5, 18, 20, 22, 25, 28, 30, 32, 35, 38, 41, 44.5, 48, 50, 52, 54,
-     56, 58, 60, 61.5, 63, 64.5, 66, 67.5]
+    [3, 5, 7, 9, 10, 10.5, 11.5, 13, 15.5, 18, 20, 22, 25, 28, 30, 32, 35, 38, 41, 44.5, 48, 50, 52,
+     54, 56, 58, 60, 61.5, 63, 64.5, 66, 67.5]
 )  # fmt: skip
 METALLICITIES = np.array([-1.5, -0.4, 0.3])
 WHITE_DWARFS = np.array([8000, 10000, 12500, 16000, 22000, 32000])  # hydrogen atmospheres [K]

@@ -15,7 +15,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spectype.starlight.gas import Gas, solve
+from spectype.starlight.calibration import highness
+from spectype.starlight.gas import Gas, carbon_left, solve
 from spectype.starlight.opacity import rosseland
 
 Floats = NDArray[np.float64]
@@ -66,7 +67,7 @@ def _cooled(grey: Floats, teff: float, tau: Floats) -> Floats:
         np.interp(
             teff,
             [3500, 3900, 4600, 6000, 10000, 15000, 35000, 45000],
-            [0.08, 0.03, 0.03, 0.04, 0.10, 0.18, 0.18, 0.10],
+            [0.06, 0.0, 0.0, 0.04, 0.10, 0.18, 0.18, 0.10],
         )
     )
     if teff < 5000:
@@ -74,9 +75,12 @@ def _cooled(grey: Floats, teff: float, tau: Floats) -> Floats:
         ceiling = teff * float(np.interp(teff, [3400, 4200, 5000], [1.12, 1.3, 1.8]))
         grey = (grey**-8.0 + ceiling**-8.0) ** (-1 / 8)
     # Late K and M stars approach those of `_blanketed`: a minimum of temperature, backwarming.
-    minimum = float(np.interp(teff, [3600, 4300, 4400, 4401], [0.0, 0.14, 0.14, 0.0]))
+    minimum = float(np.interp(teff, [3600, 4300, 4400, 4401], [0.0, 0.05, 0.05, 0.0]))
     warming = float(np.interp(teff, [3800, 4600, 4601], [0.0, 0.035, 0.0]))
     fall = cooling / (1 + (tau / 0.02) ** 0.5) + minimum / (1 + (tau / 3e-4) ** 0.7)
+    # In M stars, where bands are formed far out, the temperature goes on falling there.
+    outer = float(np.interp(teff, [3200, 3700], [0.05, 0.0]))
+    fall = fall + outer * np.log10(1 + 0.01 / tau)
     return np.asarray(grey * (1 + warming / (1 + 0.01 / tau)) * (1 - fall), dtype=np.float64)
 
 
@@ -118,7 +122,7 @@ def model(teff: float, logg: float, feh: float = 0.0) -> Atmosphere:
     for i in range(1, len(DEPTHS)):
         pair = slice(i - 1, i + 1)
         pressure[i] = _step(table, pressure[i - 1], run[pair], DEPTHS[pair], gravity, radiation)
-    gas = solve(run, pressure, feh)
+    gas = solve(run, pressure, feh, carbon_left(logg, feh))
     lines = blanketing(run, feh)
     opacity = lines * rosseland(gas) + molecular_mean(run, pressure, feh) * gas.density
     return Atmosphere(tau=DEPTHS, gas=gas, opacity=opacity, turbulence=turbulence(teff, logg))
@@ -128,14 +132,20 @@ def turbulence(teff: float, logg: float) -> float:
     """Microturbulence [cm/s].
 
     Dwarfs of 5,000 to 6,900 K after Bruntt et al. 2010 (MNRAS 405, 1907, eq. 8), growing in giants
-    as is found there; round numbers for hotter stars.
+    as is found there. Hotter dwarfs: round numbers between those of Nieva & Przybilla 2012 (A&A
+    539, A143) for early B and the 10 km/s of the O star grid of Lanz & Hubeny 2003 (ApJS 146, 417).
+    Supergiants: 4-8 km/s in A and late B (Przybilla et al. 2006, A&A 445, 1099), 8-20 km/s in
+    earlier B (Crowther et al. 2006, A&A 446, 279; Markova & Puls 2008, A&A 478, 823).
     """
     offset = float(np.clip(teff, 5000, 6900)) - 5700
     speed = 1.01 + 4.56e-4 * offset + 2.75e-7 * offset**2 + 0.5 * max(3.6 - logg, 0.0)
     if teff > 6900:
-        speed = max(speed, float(np.interp(teff, [6900, 8000], [2.0, 2.5])))
-    if teff > 20000:
-        speed = max(speed, 8.0 if logg < 3.4 else 5.0)
+        dwarf = float(np.interp(teff, [6900, 8000, 18000, 22000, 34000], [2, 2.5, 2.5, 5, 10]))
+        supergiant = float(
+            np.interp(teff, [6900, 9000, 13000, 16000, 22000], [3.0, 5.0, 8.0, 10.0, 16.0])
+        )
+        high = highness(teff, logg)
+        speed = max(speed, (1 - high) * dwarf + high * supergiant)
     return 1e5 * speed
 
 

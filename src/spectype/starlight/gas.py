@@ -122,12 +122,32 @@ def association(name: str, temperature: Floats) -> Floats:
     return np.asarray(volume * factor * np.exp(np.clip(energy / (K_EV * temperature), 0, 200)))
 
 
-def abundances(feh: float) -> dict[str, float]:
-    """Number of atoms per hydrogen nucleus; metals scale with 10**[Fe/H]."""
-    return {
-        name: 10 ** (e.abundance - 12 + (0.0 if name in ("H", "He") else feh))
-        for name, e in ELEMENTS.items()
-    }
+ALPHA = ("O", "Ne", "Mg", "Si", "S", "Ca", "Ti")
+
+
+def abundances(feh: float, carbon: float = 0.0) -> dict[str, float]:
+    """Number of atoms per hydrogen nucleus; metals scale with 10**[Fe/H].
+
+    The alpha elements of metal-poor stars are 0.4 dex above iron, reached at [Fe/H] -1, as in the
+    standard composition of MARCS (Gustafsson et al. 2008). `carbon`: [C/Fe].
+    """
+    alpha = 0.4 * float(np.clip(-feh, 0.0, 1.0))
+    found = {}
+    for name, e in ELEMENTS.items():
+        metals = 0.0 if name in ("H", "He") else feh
+        extra = alpha if name in ALPHA else carbon if name == "C" else 0.0
+        found[name] = float(10 ** (e.abundance - 12 + metals + extra))
+    return found
+
+
+def carbon_left(logg: float, feh: float) -> float:
+    """[C/Fe] of metal-poor giants, which have burnt some of it.
+
+    After Gratton et al. 2000 (A&A 354, 169): the first dredge-up takes little, mixing above the
+    bump of the giant branch, at log g 2, leaves a quarter. Half-way there at [Fe/H] -0.75.
+    """
+    poor = float(np.clip(-feh - 0.25, 0.0, 1.0))
+    return poor * float(np.interp(logg, [1.4, 2.2, 3.2, 3.8], [-0.6, -0.35, -0.2, 0.0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +167,14 @@ class Gas:
     molecules: dict[str, Floats]
 
 
-def solve(temperature: Any, pressure: Any, feh: float = 0.0) -> Gas:
-    """State of the gas at temperature [K] and gas pressure [dyn/cm2], any common shape."""
+def solve(temperature: Any, pressure: Any, feh: float = 0.0, carbon: float = 0.0) -> Gas:
+    """State of the gas at temperature [K] and gas pressure [dyn/cm2], any common shape.
+
+    `carbon`: [C/Fe].
+    """
     t = np.asarray(temperature, dtype=np.float64)
     total = np.asarray(pressure, dtype=np.float64) / (K_ERG * t)
-    parts = abundances(feh)
+    parts = abundances(feh, carbon)
     per_hydrogen = sum(parts.values())
     factors = {name: saha(name, t) for name in parts}
     boost = np.ones_like(t)

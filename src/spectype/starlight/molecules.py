@@ -117,7 +117,8 @@ SYSTEMS = (
            origins=((19378.4, 716.0, 6.0),)),
     System(molecule="MgH", name="A-X", upper=(1598.2, 6.191, 1.6778),
            lower=(1495.2, 5.8257, 1.7297), strength=0.161,
-           origins=((19261.0, 0.0, 1.0), (19296.0, 0.0, 1.0))),
+           origins=((19261.0, 0.0, 1.0), (19296.0, 0.0, 1.0)),
+           vibration=(31.1, 0.1931, 31.89, 0.1859)),
     System(molecule="CaH", name="A-X", upper=(1333.0, 4.348, 1.9863),
            lower=(1298.3, 4.2766, 2.0025), strength=0.12,
            origins=((14373.0, 0.0, 1.0), (14452.0, 0.0, 1.0))),
@@ -128,7 +129,8 @@ SYSTEMS = (
 
 
 DENSE = ("TiO", "VO")  # so many lines that they overlap
-OPEN = ("CH", "CN", "C2", "MgH", "CaH")  # few enough that light passes between them
+OPEN = ("CH", "CN", "C2", "CaH")  # few enough that light passes between them
+SPARSE = ("MgH",)  # still fewer
 # CH in the G band: line by line, on a grid that resolves them [Angstrom, ln(wavelength)].
 RESOLVED, G_BAND, FINE = "CH", (4180.0, 4420.0), 6e-6
 

@@ -2,8 +2,8 @@
 
 Local thermodynamic equilibrium in a plane-parallel atmosphere: `atmosphere` gives temperature and
 pressure, `opacity`, `hydrogen`, `metal_lines` and `molecules` the absorption, this module the
-flux. What such a model cannot give is added as a documented correction: the emission lines of Of
-stars, and the veil of weak lines that no short list holds.
+flux. What such a model cannot give is added as a documented correction: `departures` from
+equilibrium, the emission of `wind`s, and the veil of weak lines that no short list holds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.core.errors import UsageError
-from spectype.starlight import hydrogen, metal_lines, molecules
+from spectype.starlight import departures, hydrogen, metal_lines, molecules
 from spectype.starlight.atmosphere import Atmosphere, model
+from spectype.starlight.departures import NONE, Departure
 from spectype.starlight.gas import K_EV, Gas
 from spectype.starlight.opacity import C2, continuous
+from spectype.starlight.wind import wind
 
 Floats = NDArray[np.float64]
 
@@ -26,25 +28,12 @@ STEP = 1e-4 * np.log(10) / 4
 WAVE: Floats = np.exp(np.arange(np.log(3600.0), np.log(9250.0), STEP))
 _COARSE: Floats = np.exp(np.arange(np.log(3590.0), np.log(9270.0), 4 * STEP))
 _WEAK = 2e-3  # lines and wings below this share of the continuum's opacity are left out
+DEPARTS_FROM = 9000.0  # effective temperature [K] above which lines' source functions depart
 _CORE = np.array([0.0, 0.35, 0.7, 1.1, 1.6, 2.2, 3.0, 4.2])  # Doppler widths around a line
-
-
-def departures(teff: float) -> dict[tuple[str, int], float]:
-    """Factors on the opacity of lines of ions that are far from equilibrium.
-
-    In O and B stars the lower levels of H, He I and He II are overpopulated (Auer & Mihalas 1972,
-    ApJS 24, 193); in A and early F stars the ultraviolet ionises Ca II beyond Saha's share. The
-    factors were set so that 4471, 4541, H beta and Ca II K have the equivalent widths of library
-    stars.
-    """
-    return {
-        ("H", 0): float(np.interp(teff, [22000, 29000], [1.0, 1.8])),
-        ("He", 0): 1.6,
-        ("He", 1): float(
-            np.interp(teff, [27000, 31000, 33300, 37000, 42000], [2.5, 14.0, 12.0, 5.0, 2.5])
-        ),
-        ("Ca", 1): float(np.interp(teff, [5600, 7500, 12000], [1.0, 0.85, 0.8])),
-    }
+# Beyond them in wings, which fall with the square: a straight line to the next pixel of the coarse
+# grid would add a third to the width of a line.
+_WINGS = 4.2 * 1.4 ** np.arange(1, 12)
+_BALMER = np.array([0.0, 0.1, 0.2, 0.35, 0.55, 0.8, 1.15, 1.6, 2.2])  # hydrogen's [Angstrom]
 
 
 def check(teff: float, logg: float, feh: float) -> None:
@@ -79,33 +68,36 @@ def emergent_flux(teff: float, logg: float, feh: float = 0.0) -> Floats:
     atmosphere = model(teff, logg, feh)
     gas = atmosphere.gas
     background = continuous(_COARSE[::10], gas)
-    departure = departures(teff)
+    departure = departures.at(teff, logg)
     chosen, grid = _grid(atmosphere, background, departure)
     total = _spread(background, _COARSE[::10], grid)
-    _add_hydrogen(total, grid, atmosphere, departure)
+    dark = np.zeros_like(total) if teff > DEPARTS_FROM else None
+    _add_hydrogen(total, dark, grid, atmosphere, departure)
     for one in chosen:
-        _add_line(total, grid, one, gas.temperature)
+        _add_line(total, dark, grid, one, gas.temperature)
     if teff < 7000:
         total += _veil(gas, grid, _spread(background, _COARSE[::10], grid))
         flux = _behind_bands(total, grid, atmosphere)
     else:
-        flux = _flux(total, grid, atmosphere)
+        flux = _flux(total, grid, atmosphere, dark)
     return _rebin(flux, grid) * wind(WAVE, teff, logg)
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """A line that matters: strength, Doppler width, damping by depth; reach [Angstrom]."""
+    """A line that matters: strength, Doppler width, damping by depth; reach [Angstrom]; the
+    share of Planck's function that it does not send out, by depth, if any."""
 
     line: metal_lines.MetalLine
     strength: Floats
     doppler: Floats
     damping: Floats
     reach: float
+    dark: Floats | None
 
 
 def _grid(
-    atmosphere: Atmosphere, background: Floats, departure: dict[tuple[str, int], float]
+    atmosphere: Atmosphere, background: Floats, departure: dict[str, Departure]
 ) -> tuple[list[_Chosen], Floats]:
     """Lines that matter, each with its strength and reach, and wavelengths that resolve them."""
     gas = atmosphere.gas
@@ -116,7 +108,9 @@ def _grid(
         strength = metal_lines.strength(line, gas, populated)
         if strength.max() < 1e-3:
             continue
-        strength = departure.get((line.element, line.stage), 1.0) * strength
+        group = departures.metal_group(line.element, line.stage, line.wave)
+        departs = departure.get(group, NONE)
+        strength = departs.opacity * strength
         doppler, a = metal_lines.widths(line, gas, atmosphere.turbulence)
         i = min(int(np.searchsorted(_COARSE[::10], line.wave)), background.shape[1] - 1)
         scale = strength * line.wave**2 / 2.99792458e18 / (1.7725 * doppler)
@@ -125,9 +119,13 @@ def _grid(
             continue
         wing = np.sqrt(np.max(ratio * a[heights]) / 1.7725 / _WEAK)
         reach = float(np.clip(max(wing, 4.2) * doppler[heights].max(), 0.0, 120.0))
-        chosen.append(_Chosen(line, strength, doppler, a, reach))
-        core = _CORE * doppler[heights[1]]
+        dark = departs.dark(atmosphere.tau) if departs.source != 1 else None
+        chosen.append(_Chosen(line, strength, doppler, a, reach, dark))
+        core = np.concatenate([_CORE, _WINGS]) * doppler[heights[1]]
+        core = core[core <= max(reach, core[len(_CORE) - 1])]
         points.append(line.wave + np.concatenate([-core[:0:-1], core]))
+    for series in hydrogen.lines(float(_COARSE[0]), float(_COARSE[-1])):
+        points.append(series.wave + np.concatenate([-_BALMER[:0:-1], _BALMER]))
     if gas.temperature[0] < _BANDS_BELOW:
         low, high = np.log(molecules.G_BAND)
         points.append(np.exp(np.arange(low, high, molecules.FINE)))
@@ -144,7 +142,11 @@ def _spread(table: Floats, at: Floats, grid: Floats) -> Floats:
 
 
 def _add_hydrogen(
-    total: Floats, grid: Floats, atmosphere: Atmosphere, departure: dict[tuple[str, int], float]
+    total: Floats,
+    dark: Floats | None,
+    grid: Floats,
+    atmosphere: Atmosphere,
+    departure: dict[str, Departure],
 ) -> None:
     gas = atmosphere.gas
     for line in hydrogen.lines(grid[0] - 30, grid[-1] + 60):
@@ -156,11 +158,16 @@ def _add_hydrogen(
             continue
         emission = -np.expm1(-C2 / (line.wave * gas.temperature))
         found = hydrogen.opacity(grid[low:high], line, gas, atmosphere.turbulence)
-        factor = departure["H", 0] if line.charge == 1 else departure["He", 1]
-        total[:, low:high] += factor * found * emission[:, None]
+        departs = departure[departures.series_group(line.charge, line.lower)]
+        found = departs.opacity * found * emission[:, None]
+        total[:, low:high] += found
+        if dark is not None and departs.source != 1:
+            dark[:, low:high] += departs.dark(atmosphere.tau)[:, None] * found
 
 
-def _add_line(total: Floats, grid: Floats, chosen: _Chosen, temperature: Floats) -> None:
+def _add_line(
+    total: Floats, dark: Floats | None, grid: Floats, chosen: _Chosen, temperature: Floats
+) -> None:
     wave, doppler, a = chosen.line.wave, chosen.doppler, chosen.damping
     emission = -np.expm1(-C2 / (wave * temperature))
     scale = chosen.strength * emission * wave**2 / 2.99792458e18 / (1.7725 * doppler)
@@ -171,7 +178,10 @@ def _add_line(total: Floats, grid: Floats, chosen: _Chosen, temperature: Floats)
     for low, high, profile in ((start, left, _wing), (left, right, shape), (right, stop, _wing)):
         if high > low:
             u = (grid[low:high] - wave)[None, :] / doppler[:, None]
-            total[:, low:high] += scale[:, None] * profile(u, a[:, None])
+            found = scale[:, None] * profile(u, a[:, None])
+            total[:, low:high] += found
+            if dark is not None and chosen.dark is not None:
+                dark[:, low:high] += chosen.dark[:, None] * found
 
 
 def _wing(u: Floats, a: Floats) -> Floats:
@@ -188,24 +198,28 @@ def _behind_bands(total: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats
     """
     if atmosphere.gas.temperature[0] > _BANDS_BELOW:
         return _flux(total, grid, atmosphere)
-    dense = _bands(atmosphere.gas, molecules.DENSE, grid)
-    open_ = _bands(atmosphere.gas, molecules.OPEN, grid)
     first, last = np.searchsorted(grid, molecules.G_BAND)
-    others = tuple(name for name in molecules.OPEN if name != molecules.RESOLVED)
-    open_[:, first:last] = _bands(atmosphere.gas, others, grid[first:last])
     at, found = molecules.resolved(atmosphere.gas, atmosphere.turbulence)
     total[:, first:last] += _spread(found, at, grid[first:last])
-    covered = FILLED_DENSE - FILLED_OPEN
-    flux = FILLED_OPEN * _flux(total + dense / FILLED_DENSE + open_ / FILLED_OPEN, grid, atmosphere)
-    if dense.max() > 0 and atmosphere.gas.temperature[0] < 3700:
-        flux += covered * _flux(total + dense / FILLED_DENSE, grid, atmosphere)
-    else:
-        return flux + (1 - FILLED_OPEN) * _flux(total, grid, atmosphere)
-    return flux + (1 - FILLED_DENSE) * _flux(total, grid, atmosphere)
+    # From the light between all lines to that behind all of them: the widest kind comes first.
+    flux, weight = np.zeros(len(grid)), 1 - FILLED[0][1]
+    shares = [share for _, share in FILLED]
+    for (names, share), next_ in zip(FILLED, [*shares[1:], 0.0], strict=True):
+        band = _bands(atmosphere.gas, names, grid) / share
+        if molecules.RESOLVED in names:
+            others = tuple(name for name in names if name != molecules.RESOLVED)
+            band[:, first:last] = _bands(atmosphere.gas, others, grid[first:last]) / share
+        if (band > _WEAK * total).any():
+            flux += weight * _flux(total, grid, atmosphere)
+            total, weight = total + band, 0.0
+        weight += share - next_
+    return flux + weight * _flux(total, grid, atmosphere)
 
 
-# Shares of the wavelengths of a band that its lines cover: Doppler width over mean spacing.
-FILLED_DENSE, FILLED_OPEN = 0.8, 0.6
+# Molecules by the share of the wavelengths of a band that their lines cover: Doppler width over
+# mean spacing. MgH has six branches of lines 12 cm-1 apart, three bands on top of each other, and
+# lines of some 0.2 cm-1 where they are strong.
+FILLED = ((molecules.DENSE, 0.8), (molecules.OPEN, 0.6), (molecules.SPARSE, 0.2))
 _BANDS_BELOW = 5400.0  # surface temperature [K] under which molecules are counted
 
 
@@ -240,8 +254,13 @@ VEIL = 4e-17  # cm2 an excited iron atom at 4000 Angstrom
 VEIL_OXIDE = 4e-18  # cm2 a TiO molecule in the blue, where its weaker systems crowd
 
 
-def _flux(opacity: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats:
-    """Formal solution: integral of the source function over the third exponential integral."""
+def _flux(
+    opacity: Floats, grid: Floats, atmosphere: Atmosphere, dark: Floats | None = None
+) -> Floats:
+    """Formal solution: integral of the source function over the third exponential integral.
+
+    `dark`: the part of the opacity that absorbs and sends nothing out.
+    """
     tau = atmosphere.tau
     ratio = opacity / atmosphere.opacity[:, None].astype(np.float32)
     # d tau_lambda = ratio d tau; trapezoid in ln tau, where the layers are evenly spaced.
@@ -250,6 +269,8 @@ def _flux(opacity: Floats, grid: Floats, atmosphere: Atmosphere) -> Floats:
     depth = np.cumsum(0.5 * step * (scaled[1:] + scaled[:-1]), axis=0, dtype=np.float32)
     depth = np.concatenate([scaled[:1], scaled[:1] + depth])
     source = _planck(grid, atmosphere.gas.temperature)
+    if dark is not None:
+        source = source * (1 - dark / opacity).astype(np.float32)
     e3 = _third_exponential(depth)
     middle = 0.5 * (source[1:] + source[:-1])
     flux = 2 * ((e3[:-1] - e3[1:]) * middle).sum(axis=0)
@@ -289,24 +310,3 @@ def _rebin(flux: Floats, grid: Floats) -> Floats:
     total = np.concatenate([[0.0], np.cumsum(0.5 * (flux[1:] + flux[:-1]) * np.diff(grid))])
     edges = np.concatenate([WAVE * np.exp(-STEP / 2), WAVE[-1:] * np.exp(STEP / 2)])
     return np.asarray(np.diff(np.interp(edges, grid, total)) / np.diff(edges), dtype=np.float64)
-
-
-def wind(wave: Floats, teff: float, logg: float) -> Floats:
-    """Emission of O stars' winds over their photospheres, a factor on the flux.
-
-    Hot supergiants show N III 4634-4642 and He II 4686 in emission and filled-in H alpha (the f
-    phenomenon, Sota et al. 2011, ApJS 193, 24); the equivalent widths grow with temperature and
-    luminosity, here linearly between the dwarfs and the Iaf stars of their atlas.
-    """
-    if teff < 22000:
-        return np.ones_like(wave)
-    hot = float(np.clip((teff - 29000) / 9000, 0, 1))
-    height = float(np.clip((3.92 - logg) / 0.5, 0, 1.3))
-    factor = np.ones_like(wave)
-    for centre, sigma, equivalent in (
-        (4635.3, 1.8, hot * (0.15 + 1.0 * height)), (4642.0, 1.8, hot * (0.25 + 1.5 * height)),
-        (4687.0, 3.5, hot * (0.25 + 2.5 * height)), (6564.6, 5.0, 3.0 * height * (0.3 + hot)),
-        (5697.5, 2.0, 0.5 * hot * height),
-    ):  # fmt: skip
-        factor += equivalent / (sigma * 2.5066) * np.exp(-0.5 * ((wave - centre) / sigma) ** 2)
-    return factor

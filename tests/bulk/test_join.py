@@ -5,6 +5,8 @@ from astropy.table import Table
 
 import spectype
 from spectype.bulk.join import join
+from spectype.bulk.results import origin
+from spectype.classify.tables import read_provenance
 from spectype.cli import run
 from spectype.core.errors import DataError, UsageError
 from tests.stars import star_batch
@@ -70,7 +72,11 @@ def test_the_command_joins_tables_of_every_format(results, tmp_path, capsys):
         out = tmp_path / f"j.{suffix}"
         assert run(["results", "join", str(results), str(tmp_path / "c.csv"), "-o", str(out)]) == 0
         assert "1 of 4 rows are in the catalogue, by obsid" in capsys.readouterr().err
-        assert out.stat().st_size
+        said = read_provenance(out)
+        assert said.get("model") == (None if suffix == "csv" else "standard")
+        assert suffix == "csv" or said["flags"].startswith("1=LOW_SNR")
+    assert origin(tmp_path / "j.csv")["model"] == "unknown"
+    assert origin(tmp_path / "j.fits")["model_sha256"] == said["model_sha256"]
     assert pl.read_csv(tmp_path / "j.csv")["mag"].to_list() == [None, None, None, 12.5]
     (tmp_path / "c.csv").write_text("obsid,mag\n1,12.5\n")
     assert run(["results", "join", str(results), str(tmp_path / "c.csv"), "-o", str(out)]) == 1

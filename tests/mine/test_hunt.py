@@ -47,6 +47,9 @@ def test_the_list_is_written_in_every_format(hunt, capsys):
         other = Table.read(f"h/candidates.{name}", **options)
         assert [str(p) for p in other["path"]] == table["path"].to_list()
         np.testing.assert_allclose(other["score"], table["score"])
+    assert (
+        other["purity"].description.startswith("Expected share") and other["HeI4471"].unit == "AA"
+    )
     assert Path("h/O-sample.txt").read_text() == "1002\n1001\n1003\n1000\n"
     assert Path("h/sheet.pdf").read_bytes().startswith(b"%PDF")
     assert Path("h/sheet.png").stat().st_size > 20_000

@@ -21,9 +21,12 @@ def project():
 
 def test_one_version_everywhere():
     cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.M)
-    changed = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    # What is not released yet stands above the first version; every version has its day.
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    versions = [heading for heading in headings if heading != "Unreleased"]
+    assert all(re.fullmatch(r"\S+ - \d{4}-\d\d-\d\d", heading) for heading in versions)
     conda = re.search(r'version = "(\S+)"', (ROOT / "recipes/conda/meta.yaml").read_text())
-    assert {cited[1], changed[1], conda[1]} == {spectype.__version__}
+    assert {cited[1], versions[0].split()[0], conda[1]} == {spectype.__version__}
 
 
 def test_the_conda_recipe_needs_what_the_package_needs():

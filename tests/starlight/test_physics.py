@@ -103,8 +103,6 @@ def test_lines_depart_in_hot_stars_only():
         dark = early[group].dark(DEPTHS)
         assert (np.diff(dark) < 0).all() and dark[-1] < 0.01  # in equilibrium deep down
     assert early["He II"].opacity > 5
-    white = departures.at(32000.0, 8.0)
-    assert white["H"] == white["He II"] == departures.NONE  # dense: collisions rule
 
 
 def test_oxide_bands_appear_at_late_k(dwarfs):

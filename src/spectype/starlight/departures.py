@@ -64,16 +64,12 @@ SETTLED = 7.0
 
 
 def at(teff: float, logg: float) -> dict[str, Departure]:
-    """Departures of each group of lines at an effective temperature [K] and log g.
-
-    In the dense gas of hot subdwarfs and white dwarfs collisions restore equilibrium.
-    """
+    """Departures of each group of lines at an effective temperature [K] and log g."""
     place, high = float(np.log(teff)), calibration.highness(teff, logg)
-    thin = float(np.clip(6.0 - logg, 0.0, 1.0))
 
     def between(tables: Tables) -> float:
         low, top = (np.interp(place, np.log(TEMPERATURES), np.log(t)) for t in tables)
-        return float(np.exp(thin * ((1 - high) * low + high * top)))
+        return float(np.exp((1 - high) * low + high * top))
 
     found = {
         group: Departure(between(tables), between(SOURCE[group]) if group in SOURCE else 1.0)

@@ -103,6 +103,9 @@ def test_lines_depart_in_hot_stars_only():
         dark = early[group].dark(DEPTHS)
         assert (np.diff(dark) < 0).all() and dark[-1] < 0.01  # in equilibrium deep down
     assert early["He II"].opacity > 5
+    white = departures.at(32000.0, 8.0)
+    assert white["Si IV"] == departures.NONE  # dense: collisions rule
+    assert white["He I"].opacity == white["He II"].opacity == 0  # sunk
 
 
 def test_oxide_bands_appear_at_late_k(dwarfs):

@@ -130,7 +130,8 @@ def index_figure(models: templates.Grid, data: Path, out: Path) -> None:
         at = [mk.format_code(centres[used][peak(values[used])]) for values in (a, b)]
         print(
             f"{name:9s} {first}-{last} {used.sum():2d} bins: rank correlation {rank:.3f}, of "
-            f"{here.sum()} stars one by one {each:.3f}; strongest at {at[1]}, real {at[0]}"
+            f"{here.sum()} stars one by one {each:.3f}; median ratio "
+            f"{np.median(b[used] / a[used]):.2f}; strongest at {at[1]}, real {at[0]}"
         )
         axis.axvspan(first, last, color="0.95", zorder=0)
         axis.set_title(f"{name}: {rank:.2f}", fontsize=10)

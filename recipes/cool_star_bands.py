@@ -3,8 +3,9 @@
     python recipes/cool_star_bands.py STORE
 
 Every star is compared with the simulated one of its type and class (of its temperature, gravity and
-metallicity where these are known), both at R = 1000. The molecular bands were set on library
-stars; LAMOST's stars, printed apart, had no part in it.
+metallicity where these are known), both at R = 1000. The molecular bands of dwarfs were set on
+library stars by eye; LAMOST's stars, printed apart, had no part in that, but their table had been
+seen when the wavelength grid was refined.
 """
 
 from __future__ import annotations

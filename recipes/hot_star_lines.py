@@ -5,8 +5,8 @@
 Every star is compared with the simulated one of its own type and class, both at R = 1000, the
 resolution of Jacoby's atlas. `--fit` measures the factors of `starlight/departures.py` on Jacoby's
 atlas and MILES and prints them; the tables that follow are of these libraries, and of
-MELCHIORS, STELIB and Indo-US, on which nothing was fitted, but for a second look at He I 6678 of dwarfs
-(docs/simulation.md), and whose stars the others do not hold.
+MELCHIORS, STELIB and Indo-US, whose stars the others do not hold and on which nothing was fitted,
+but for a second look at He I 6678 of dwarfs (docs/simulation.md).
 """
 
 from __future__ import annotations

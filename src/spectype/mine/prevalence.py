@@ -22,8 +22,8 @@ _KINDS = {
     "quasar": "QSO",
 }
 #: Probabilities of far types below about this are the network's caution, not the stars': fitted on
-#: simulated stars of S/N 3-20 (recipes/tail_floor.py: 0.38 for O, 0.04 for B).
-FLOOR = 0.1
+#: simulated stars of S/N 3-20 (recipes/tail_floor.py: 1.9 for O, 0.10 for B).
+FLOOR = 0.4
 EVEN_KINDS = 13  #: kinds that training drew evenly
 
 

@@ -47,7 +47,8 @@ def test_the_plain_ways_do_the_same_work():
     flux, good = torch.rand(1, config.n_pix), torch.ones(1, config.n_pix)
     standard = flops(StandardNetwork(config), flux, good)
     plain = flops(plain_network(config), torch.stack([flux, flux, good], dim=1))
-    assert plain == pytest.approx(standard, rel=0.02)
+    # The broad shape's own products, which the plain one is spared, are a fortieth at this width.
+    assert plain == pytest.approx(standard, rel=0.03) and plain < standard
     assert products(standard, 1000) == pytest.approx(1000, rel=0.5)
 
 

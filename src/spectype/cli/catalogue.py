@@ -216,6 +216,9 @@ def bench(
     Console().print(table)
     for name, ratio in report.ratios.items():
         print(f"{name}: {ratio:.2f}")
-    if pandas and report.step("pandas") is None:
+    other = report.step("pandas")
+    if other is not None:
+        print(f"pandas' strings: {other.result['strings']}")
+    elif pandas:
         print("pandas was not measured: not installed, or too little memory for it")
     return 0

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectype.bench.contest import OURS, Speed, contest
-from spectype.classify.batch import grid_offset
+from spectype.classify.batch import prepare
 from spectype.classify.runtime import BATCH, DEFAULT, load_model
-from spectype.core.grid import place_together
-from spectype.core.spectra import Spectra, concatenate
+from spectype.core.spectra import Spectra
 from spectype.dataset.preprocess import run_chain
 from spectype.surveys import read
 
@@ -38,7 +37,7 @@ def measure(files: Sequence[str], *, rounds: int = 5, moved: bool = False) -> Sp
     spectra = [_moved(read(file)) if moved else read(file) for file in files]
     wave = model.wave
     contestants = {
-        OURS: lambda: sum(len(_together(part, model)) for part in _parts(spectra)),
+        OURS: lambda: sum(len(prepare(part, model)) for part in _parts(spectra)),
         "the same, one by one": lambda: _each(lambda one: run_chain(one, model.chain), spectra),
         "numpy.interp, one by one": lambda: _each(lambda one: by_interp(one, wave), spectra),
         COPY: lambda: _each(lambda one: (one.flux.copy(), one.ivar.copy()), spectra),
@@ -65,18 +64,6 @@ def _moved(spectra: Spectra) -> Spectra:
 
 def _parts(spectra: Sequence[Spectra]) -> list[Sequence[Spectra]]:
     return [spectra[i : i + BATCH] for i in range(0, len(spectra), BATCH)]
-
-
-def _together(part: Sequence[Spectra], model: Any) -> Spectra:
-    """As `classify` does it: what lies on the grid's pixels is moved and goes through as one."""
-    offsets = [grid_offset(one, model) for one in part]
-    raw = [(one, at) for one, at in zip(part, offsets) if at is not None]
-    ready = [run_chain(one, model.chain) for one, at in zip(part, offsets) if at is None]
-    if raw:
-        spectra, places = zip(*raw)
-        placed = place_together(spectra, offsets=places, wave=model.wave)
-        ready.insert(0, run_chain(placed, model.chain))
-    return concatenate(ready)
 
 
 def by_interp(spectra: Spectra, wave: NDArray[np.float64]) -> tuple[Any, Any, Any]:

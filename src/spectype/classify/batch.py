@@ -166,7 +166,7 @@ def _add(batch: _Batch, path: str, spectra: Spectra, model: Model, config: Class
     """Put the spectra of a file into the batch, or nothing of it if that fails."""
     extra = [measure_indices(spectra)] if config.indices else []
     name, n, first = as_text(path), len(spectra), len(batch)
-    offset = grid_offset(spectra, model)
+    offset = _grid_offset(spectra, model)
     if offset is None:
         group, kept = batch.done, run_chain(spectra, model.chain)
         batch.faults += coverage_faults([spectra], kept, model.wave)
@@ -184,7 +184,7 @@ def _add_error(batch: _Batch, path: str, problem: str, config: ClassifyConfig) -
     batch.errors.append(error_row(path, problem, config))
 
 
-def grid_offset(spectra: Spectra, model: Model) -> int | None:
+def _grid_offset(spectra: Spectra, model: Model) -> int | None:
     """Pixel of the model's grid on which spectra begin that need no more than to be moved there.
 
     None for all others. Those of many files are moved, and go through the chain, at once.
@@ -225,6 +225,17 @@ def _ready(batch: _Batch, model: Model) -> tuple[Spectra, list[str | None]]:
     placed = place_together(raw, offsets=batch.offsets, wave=model.wave)
     faults = coverage_faults(raw, placed, model.wave)
     return concatenate([run_chain(placed, model.chain), *done]), faults + batch.faults
+
+
+def prepare(spectra: Sequence[Spectra], model: Model) -> Spectra:
+    """Spectra of several files as the model is given them, for those who want no rows.
+
+    Those on the model's pixels come first.
+    """
+    batch = _Batch()
+    for one in spectra:
+        _add(batch, "", one, model, ClassifyConfig())
+    return _ready(batch, model)[0]
 
 
 def measure_indices(spectra: Spectra) -> pl.DataFrame:

@@ -37,6 +37,7 @@ from spectype.simulate.templates import Grid, compute
 
 SUBDWARFS = 30  #: in LAMOST DR7 some 1,600 hot subdwarfs of 10.6 million are known
 FAINT = (3.0, 20.0)  #: S/N of the planted
+SUBDWARF = [branch.kind for branch in halo.BRANCHES].index("hot subdwarf")
 PART = 1000  #: spectra that are made and typed at once
 DEPTHS = (20, 50, 100, 200)
 
@@ -110,7 +111,8 @@ def draw(sample: Sample, i: int) -> tuple[Target, float]:
     rng, kind = np.random.default_rng([sample.seed, 1, i]), kinds_of(sample)[i]
     snr = float(np.clip(35 * np.exp(rng.standard_normal()), 1.0, 900.0))
     if kind == "subdwarf":
-        star = halo.draw(4 + 5 * (i % 5), seed=i)[-1]  # every fifth of the halo's stars is one
+        turn = len(halo.BRANCHES)  # one star of each, then again
+        star = halo.draw(SUBDWARF + 1 + turn * (i % 5), seed=i)[-1]
         return star.target, snr
     if kind.startswith("planted"):
         target = objects.draw("B" if kind == "planted B" else "O", rng)

@@ -83,8 +83,6 @@ BRANCHES = (
     ),
 )  # fmt: skip
 
-_UNTYPED = ("hot subdwarf", "white dwarf")
-
 
 def draw(n: int, *, snr: tuple[float, float] = (10.0, 200.0), seed: int = 0) -> list[Star]:
     """Stars of all branches in turn, spread over their points, metallicities and S/N.
@@ -109,7 +107,7 @@ def draw(n: int, *, snr: tuple[float, float] = (10.0, 200.0), seed: int = 0) -> 
         rng = np.random.default_rng([seed, 6, i])
         teff, logg = point
         code = np.nan
-        if branch.kind not in _UNTYPED:
+        if branch.kind == "metal-weak":  # the others have no place on the sequence
             code = float(calibration.code_of([teff], branch.height)[0])
             code -= branch.earlier * max(0.0, -0.6 - feh)
         velocity = float(rng.normal(0, 130))

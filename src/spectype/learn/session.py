@@ -90,6 +90,7 @@ class Session:
         self.rows = np.flatnonzero((self.split == "train") & (self.targets.balance > 0))
         # Without a survey's labels its system stays the MK type's.
         self.systems = 2 if self.targets.survey[self.rows].any() else 1
+        self.simulated = self.store.synthetic
         self.chance, self.extra = self.draws()
         self.neighbours = Neighbours(self.targets, self.rows)
         star = self.store.meta["star_id"].to_numpy().astype(str)
@@ -124,7 +125,7 @@ class Session:
         if config.balance_by == "loss":
             extra[self.rows] = chance * len(chance)
             chance = np.full(len(chance), 1.0 / len(chance))
-        fake = self.store.synthetic[self.rows]
+        fake = self.simulated[self.rows]
         if config.synthetic_share is not None and fake.any() and not fake.all():
             share = config.synthetic_share
             chance = np.where(
@@ -204,7 +205,7 @@ class Session:
         fake, kind = fake.to(self.device), kind.to(self.device)
         loss, hits, count = self.loss(outputs, rows, fake, kind, self.shared_view)
         if self.teachers:
-            simulated = torch.as_tensor(self.store.synthetic[rows], device=self.device)
+            simulated = torch.as_tensor(self.simulated[rows], device=self.device)
             apart = divergence(self.lesson(inputs), outputs, fake, simulated)
             loss = (1 - config.distil) * loss + config.distil * apart
         loss = loss + 0.02 * self.view.roughness()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ import standard_model as standard
 from spectype.classify.runtime import load_model
 from spectype.core import mk
 from spectype.dataset.store import Store
-from spectype.draw.canvas import ACCENT, GREY, INK, new_figure, style
+from spectype.draw.canvas import ACCENT, GREY, INK, new_figure, save, style
 from spectype.judge.metrics import share as count_share
 from spectype.judge.predictions import predict_test
 from spectype.learn.export import load_member
@@ -67,7 +66,7 @@ def milliseconds(runs: dict[str, Path], store: Store, *, rounds: int = 15) -> di
     return {name: statistics.median(values[1:]) for name, values in seen.items()}
 
 
-def scores(run: Path, store: Store, data: Path) -> dict[str, float | int | str]:
+def scores(run: Path, store: Store, data: Path) -> dict[str, float]:
     """Types right and mean absolute subclass error: all test stars, and two agreeing labels."""
     table = predict_test(run, store, system="mixed").filter(
         pl.col("true_type").is_not_null() & pl.col("type").is_not_null()
@@ -75,7 +74,7 @@ def scores(run: Path, store: Store, data: Path) -> dict[str, float | int | str]:
     second = expert_labels.by_path(data / "second_types.csv")
     paths = [str(Path(p).resolve().relative_to(data.resolve())) for p in table["path"]]
     two = [mk.parse(second[p]["second_type"]).type if p in second else None for p in paths]
-    found: dict[str, float | int | str] = {}
+    found: dict[str, float] = {}
     sure = pl.Series(two).eq_missing(table["true_type"])
     for name, part in (("all", table), ("two labels agree", table.filter(sure))):
         right = (part["type"] == part["true_type"]).to_numpy()
@@ -83,7 +82,9 @@ def scores(run: Path, store: Store, data: Path) -> dict[str, float | int | str]:
         apart = (part["subclass_code"] - part["true_code"]).abs().to_numpy()
         found |= {
             f"{name}: spectra": counted.n,
-            f"{name}: types right": f"{counted.value:.3f} ({counted.low:.3f}-{counted.high:.3f})",
+            f"{name}: types right": round(counted.value, 3),
+            f"{name}: low": round(counted.low, 3),
+            f"{name}: high": round(counted.high, 3),
             f"{name}: mean subclasses off": round(float(np.nanmean(apart)), 2),
         }
     return found
@@ -97,13 +98,16 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         series = (("all", INK, "o", 0.985), ("two labels agree", ACCENT, "s", 1.015))
         for part, colour, mark, aside in series:
             speed = [aside * 1e3 / row["ms a spectrum"] for row in rows]
-            value, low, high = np.array([numbers(row[f"{part}: types right"]) for row in rows]).T
+            value, low, high = (
+                np.array([row[f"{part}: {name}"] for row in rows])
+                for name in ("types right", "low", "high")
+            )
             axes.errorbar(
                 speed, value, [value - low, high - value], fmt=mark, color=colour, capsize=2,
                 label=f"{part} ({rows[0][f'{part}: spectra']} spectra)",
             )  # fmt: skip
         for row in rows:
-            at = (1e3 / row["ms a spectrum"], numbers(row["all: types right"])[1])
+            at = (1e3 / row["ms a spectrum"], row["all: low"])
             axes.annotate(row["network"], at, (0, -10), textcoords="offset points", ha="center",
                           fontsize=7, color=GREY)  # fmt: skip
         axes.margins(x=0.15, y=0.12)
@@ -112,12 +116,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.xaxis.set_major_formatter("{x:.0f}")
         axes.xaxis.set_minor_formatter("{x:.0f}")
         figure.legend(loc="outside upper center", ncols=2)
-        figure.savefig(path, dpi=160)
-
-
-def numbers(share: str) -> list[float]:
-    """Value and interval of what `scores` wrote."""
-    return [float(part) for part in re.findall(r"[0-9.]+", share)]
+    save(figure, path)
 
 
 def main() -> None:
